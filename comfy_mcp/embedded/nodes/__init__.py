@@ -1,0 +1,31 @@
+"""The node classes of the embedded host; importing this imports Pillow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from comfy_mcp.embedded.nodes import save, sources, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from comfy_mcp.embedded.nodes.base import Node
+    from comfy_mcp.embedded.profiles import Profile
+
+__all__ = ["ALL", "catalogue"]
+
+ALL: tuple[Node, ...] = (*sources.NODES, *words.NODES, *save.NODES)
+
+
+def catalogue(profile: Profile) -> Mapping[str, Node]:
+    """The classes that a ComfyUI of that version has, by name."""
+    return {node.name: _of(node, profile) for node in ALL if profile.since(node.since)}
+
+
+def _of(node: Node, profile: Profile) -> Node:
+    if not node.modern:
+        return node
+    if not profile.modern_node_info:
+        return replace(node, modern=False)
+    return replace(node, inputs=tuple(replace(each, modern=True) for each in node.inputs))

@@ -1,0 +1,1 @@
+"""Who may do what: the policy language, the decision, and the gate every call passes."""

@@ -1,0 +1,46 @@
+"""Which tools there are, how dangerous each is, and by what other names policies call them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ALIASES", "KNOWN_NAMES", "TOOLS", "ToolClass", "canonical"]
+
+
+class ToolClass(StrEnum):
+    """What the worst use of a tool amounts to; a tool has exactly one class."""
+
+    READ = "read"
+    WRITE = "write"
+    EXECUTE = "execute"
+    DESTRUCTIVE = "destructive"
+
+
+TOOLS: Mapping[str, ToolClass] = MappingProxyType(
+    {
+        "run_workflow": ToolClass.EXECUTE,
+        "get_job": ToolClass.READ,
+        "view_output": ToolClass.READ,
+        "cancel_job": ToolClass.DESTRUCTIVE,
+        "interrupt_execution": ToolClass.DESTRUCTIVE,
+    }
+)
+"""Every tool by its canonical name."""
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {"comfy_cancel_generation": "cancel_job", "cancel_interrupt": "cancel_approval"}
+)
+"""Names used by published policies, and the canonical name of the tool they mean."""
+
+KNOWN_NAMES = frozenset({*TOOLS, *ALIASES, *ALIASES.values()})
+"""Names that are not typing errors, even where this version has no such tool yet."""
+
+
+def canonical(name: str) -> str:
+    """The canonical name for *name*; *name* itself if it is no alias."""
+    return ALIASES.get(name, name)

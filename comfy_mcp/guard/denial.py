@@ -1,0 +1,92 @@
+"""What a refused agent is told, made from a decision or from a full account."""
+
+from __future__ import annotations
+
+from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, RateLimited, Refused
+from comfy_mcp.guard.decide import AppliedLimit, Decision, Effect
+from comfy_mcp.store.protocol import UNIT, Charge, Full
+
+__all__ = ["from_decision", "from_full", "unwritable"]
+
+
+def from_decision(decision: Decision, decision_id: str) -> Refused:
+    """The refusal of a call that the policy does not allow."""
+    approval = decision.effect is Effect.APPROVAL
+    hint = (
+        "This version cannot ask a person yet: the owner of the GPU has to change the policy's"
+        f" {decision.rule or 'rule'} to let the call through."
+    )
+    denial = Denial(
+        code=decision.code,
+        reason=decision.reason,
+        rule=decision.rule,
+        decision_id=decision_id,
+        operator_hint=hint if approval else None,
+    )
+    return ApprovalNeeded(denial) if approval else Denied(denial)
+
+
+def from_full(full: Full, limits: tuple[AppliedLimit, ...], decision_id: str) -> Refused:
+    """The refusal of a call for which a limit or a slot leaves no room."""
+    cause = full.cause
+    if isinstance(cause, Charge):
+        return _used_up(full, cause, limits, decision_id)
+    return RateLimited(
+        Denial(
+            code="in_flight",
+            reason=f"You have {full.used} unfinished jobs and may have {cause.most}; wait for one"
+            " to end, or cancel it.",
+            rule=cause.rule,
+            decision_id=decision_id,
+            retryable=cause.most > 0,
+            limit={
+                "counter": "in_flight",
+                "used": full.used,
+                "max": cause.most,
+                "window_s": None,
+                "scope": "grant",
+            },
+        )
+    )
+
+
+def unwritable(decision_id: str) -> Refused:
+    """The refusal of a call that could not be written down first."""
+    return Denied(
+        Denial(
+            code="audit_unavailable",
+            reason="The guard cannot write its state, so nothing that changes anything is allowed.",
+            rule="",
+            decision_id=decision_id,
+            retryable=True,
+            operator_hint="Make the folder of COMFY_MCP_STATE writable; see the server's stderr.",
+        )
+    )
+
+
+def _used_up(
+    full: Full, charge: Charge, limits: tuple[AppliedLimit, ...], decision_id: str
+) -> Refused:
+    limit = next((one for one in limits if one.rule == charge.rule), None)
+    words = (limit.reason or limit.words) if limit else f"the limit {charge.counter} is used up"
+    wait = full.retry_after_ms
+    seconds = None if wait is None else wait / 1000
+    code = "never_fits" if wait is None else "rate_limited"
+    tail = "waiting does not help" if seconds is None else f"retry in {seconds:g} s"
+    return RateLimited(
+        Denial(
+            code=code,
+            reason=f"{words.rstrip('.')}; {tail}.",
+            rule=charge.rule,
+            decision_id=decision_id,
+            retryable=seconds is not None,
+            retry_after_s=seconds,
+            limit={
+                "counter": charge.counter,
+                "used": full.used / UNIT,
+                "max": charge.most / UNIT,
+                "window_s": charge.window_ms / 1000,
+                "scope": "global" if charge.holder == "*" else "grant",
+            },
+        )
+    )

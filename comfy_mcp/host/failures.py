@@ -1,0 +1,157 @@
+"""Foreign errors into ours, in one place: what happened between us and ComfyUI, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import ValidationError
+
+from comfy_mcp.errors import (
+    AnswerLost,
+    HostRejected,
+    HostTimeout,
+    HostUnreachable,
+    NodeProblem,
+    NotComfyUI,
+)
+from comfy_mcp.host.wire import NodeErrors, Refusal
+
+__all__ = [
+    "lost_or_unreachable",
+    "not_comfyui",
+    "problems_of",
+    "reading",
+    "rejected",
+    "unreachable",
+]
+
+DESKTOP_PORT = 8000
+"""Where ComfyUI Desktop listens; its users look at 8188 in vain."""
+
+_HINTS = {
+    "value_not_in_list": "choose one of the values that this ComfyUI has",
+    "missing_node_type": "this ComfyUI does not have that node: install its pack or use another",
+    "prompt_no_outputs": "add an output node such as SaveImage or PreviewImage",
+}
+
+
+@contextmanager
+def reading(base: str) -> Iterator[None]:
+    """Errors of a request that changes nothing."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise HostTimeout(
+            f"ComfyUI at {base} did not answer in time. It may be loading a model or be stuck:"
+            " try again, then look at its own log."
+        ) from error
+    except aiohttp.ClientError as error:
+        raise HostUnreachable(
+            f"The connection to ComfyUI at {base} broke ({type(error).__name__}). Try again; if it"
+            " stays so, look whether ComfyUI is still running."
+        ) from error
+
+
+@contextmanager
+def lost_or_unreachable(base: str, prompt_id: str) -> Iterator[None]:
+    """Errors of a request that changes something: either it was never sent, or nobody knows."""
+    try:
+        yield
+    except (TimeoutError, aiohttp.ClientError) as error:
+        raise AnswerLost(
+            f"The request was sent to ComfyUI at {base}, but its answer was lost"
+            f" ({type(error).__name__}). Do not send it again: ask get_job for {prompt_id}.",
+            prompt_id=prompt_id,
+        ) from error
+
+
+async def unreachable(base: str, error: aiohttp.ClientError) -> HostUnreachable:
+    """Nobody listens there; looks whether ComfyUI Desktop's port answers instead."""
+    cause = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else None
+    reason = cause or type(error).__name__
+    local = urlsplit(base)
+    here = local.hostname in {"127.0.0.1", "localhost", "::1"} and local.port != DESKTOP_PORT
+    if here and await _answers("127.0.0.1", DESKTOP_PORT):
+        return HostUnreachable(
+            f"No ComfyUI at {base} ({reason}), but something answers at port {DESKTOP_PORT},"
+            f" where ComfyUI Desktop listens: set COMFYUI_HOST=127.0.0.1:{DESKTOP_PORT}."
+        )
+    return HostUnreachable(
+        f"No ComfyUI at {base} ({reason}). Start ComfyUI, or set COMFYUI_HOST to where it runs."
+    )
+
+
+async def _answers(host: str, port: int, seconds: float = 1.0) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def not_comfyui(base: str, path: str, status: int, why: str) -> NotComfyUI:
+    """Something answers, but not as ComfyUI does."""
+    if status in {401, 403}:
+        return NotComfyUI(
+            f"{base} refused us with HTTP {status}. It wants credentials, or is a proxy that does:"
+            " set COMFYUI_API_KEY or COMFYUI_HEADERS."
+        )
+    return NotComfyUI(
+        f"What answers at {base} is not ComfyUI, or not a healthy one: {path} gave HTTP {status},"
+        f" {why}. Check COMFYUI_HOST (and its path prefix) and ComfyUI's own log."
+    )
+
+
+def rejected(status: int, body: bytes) -> HostRejected | None:
+    """ComfyUI's refusal of a workflow, with nodes, inputs and reasons; None if it is not one."""
+    try:
+        refusal = Refusal.model_validate_json(body)
+    except ValidationError:
+        return None
+    errors = refusal.node_errors if isinstance(refusal.node_errors, dict) else {}
+    problems = problems_of(errors) or _of_extra(refusal)
+    shown = "; ".join(str(problem) for problem in problems[:5])
+    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""  # noqa: PLR2004
+    text = shown or " ".join(filter(None, (refusal.error.message, refusal.error.details)))
+    kinds = [refusal.error.type, *(problem.kind for problem in problems)]
+    hint = next((f" What to do: {_HINTS[kind]}." for kind in kinds if kind in _HINTS), "")
+    return HostRejected(
+        f"ComfyUI refused the workflow: {text[:2_000]}{more}.{hint}",
+        kind=refusal.error.type,
+        problems=problems,
+        status=status,
+    )
+
+
+def problems_of(errors: dict[str, NodeErrors]) -> tuple[NodeProblem, ...]:
+    """ComfyUI's node_errors, one value a reason; texts cut, tracebacks left behind."""
+    return tuple(
+        NodeProblem(
+            node_id=node_id,
+            node_type=node.class_type,
+            input_name=_input_name(fault.extra_info.get("input_name")),
+            kind=fault.type,
+            reason=f"{fault.message} ({fault.details})"[:400] if fault.details else fault.message,
+        )
+        for node_id, node in errors.items()
+        for fault in node.errors
+    )
+
+
+def _of_extra(refusal: Refusal) -> tuple[NodeProblem, ...]:
+    info = refusal.error.extra_info
+    node_id = info.get("node_id")
+    if node_id is None:
+        return ()
+    kind = str(info.get("class_type") or "")
+    return (NodeProblem(str(node_id), kind, None, refusal.error.type, refusal.error.message),)
+
+
+def _input_name(value: object) -> str | None:
+    return value if isinstance(value, str) else None

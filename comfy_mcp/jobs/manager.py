@@ -1,0 +1,303 @@
+"""Jobs: submit, follow, look up. Polling is the truth, the websocket is the speed.
+
+A job's status comes from looking at ComfyUI; events only make us look sooner and carry progress.
+The journal remembers how it ended, so that a job is known after ComfyUI forgot it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from comfy_mcp.errors import AnswerLost, HostError, HostRejected, HostUnreachable, JobNotFound
+from comfy_mcp.host import (
+    Absent,
+    Ended,
+    Event,
+    OutputFile,
+    QueueChanged,
+    Sighting,
+)
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.stream import EventStream
+from comfy_mcp.jobs.job import Job
+from comfy_mcp.jobs.record import files_of, outcome_record, result_of
+from comfy_mcp.jobs.show import from_journal, from_live, from_sight
+from comfy_mcp.jobs.table import ends, may_move
+from comfy_mcp.jobs.watch import Watch, after_look
+from comfy_mcp.permit import SubmitPermit
+from comfy_mcp.store.protocol import JobRow, Store
+from comfy_mcp.workflow import Graph
+
+__all__ = ["Jobs", "Pace", "Tell"]
+
+Result = TypeVar("Result")
+
+Tell = Callable[[Job], Awaitable[None]]
+"""Called with the job at every change while somebody waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between looks: with a live socket, without one (grows up to *most*), and to be sure.
+
+    *doubt* is the pause before a job that was not found is looked for once more; *search* is how
+    long a job whose answer was lost is looked for; *forget* how old a submit must be before a job
+    that ComfyUI does not know counts as lost.
+    """
+
+    live: float = 5.0
+    least: float = 0.25
+    most: float = 2.0
+    doubt: float = 0.3
+    search: float = 10.0
+    forget: float = 90.0
+
+
+class Jobs:
+    """Every job that this process follows, over one ComfyUI and one journal."""
+
+    def __init__(
+        self,
+        host: ComfyHost,
+        store: Store,
+        *,
+        label: str,
+        now_ms: Callable[[], int],
+        pace: Pace = Pace(),
+    ) -> None:
+        self.host = host
+        self.store = store
+        self.label = label
+        self.now_ms = now_ms
+        self._pace = pace
+        self._stream = EventStream(host.address, self._heard)
+        self._watches: dict[str, Watch] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """Stop following; jobs run on and are found again by the next process."""
+        await self._stream.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def submit(
+        self, graph: Graph, *, prompt_id: str, permit: SubmitPermit
+    ) -> tuple[str, ...]:
+        """Queue *graph*; the journal must know *prompt_id* already. Returns ComfyUI's warnings.
+
+        A caller that is cancelled meanwhile does not tear the request apart: it is finished and
+        written down all the same.
+
+        Raises:
+            HostRejected: ComfyUI refused it.
+            HostUnreachable: nothing was sent.
+            AnswerLost: it was sent, and ComfyUI does not show it yet.
+        """
+        task = self._spawn(self._submit(graph, prompt_id, permit))
+        return await asyncio.shield(task)
+
+    async def get(self, prompt_id: str, grant: str) -> Job:
+        """A job as *grant* may see it, after a look at ComfyUI.
+
+        Raises:
+            JobNotFound: neither ComfyUI nor the journal knows it.
+        """
+        row = await self.store.job(prompt_id)
+        if row is not None and ends(row.status):
+            return from_journal(row, grant, self.host, self.now_ms())
+        seen = await self.look(prompt_id, row)
+        if row is None:
+            if isinstance(seen, Absent):
+                raise JobNotFound(
+                    f"ComfyUI has no job {prompt_id} in its queue or history, and none was"
+                    " submitted through this server. Check the prompt_id."
+                )
+            return from_sight(prompt_id, seen)
+        fresh = await self.store.job(prompt_id) or row
+        if ends(fresh.status):
+            return from_journal(fresh, grant, self.host, self.now_ms())
+        watch = self._watches.get(prompt_id)
+        live = after_look(watch.live, seen) if watch else None
+        return from_live(fresh, grant, seen, live, self.now_ms())
+
+    async def files(self, prompt_id: str) -> tuple[OutputFile, ...]:
+        """The outputs of a finished job of the journal, in the order of their numbers."""
+        row = await self.store.job(prompt_id)
+        return files_of(row.result) if row is not None else ()
+
+    async def wait(self, prompt_id: str, grant: str, seconds: float, tell: Tell) -> Job:
+        """As *get*, once the job has ended or *seconds* are over; a time-out is no error."""
+        if seconds <= 0:
+            return await self.get(prompt_id, grant)
+        watch = self._follow(prompt_id)
+        watch.waiting += 1
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._watch_over(watch, grant, tell)
+        finally:
+            watch.waiting -= 1
+        try:
+            return await self.get(prompt_id, grant)
+        except HostError as error:
+            row = await self.store.job(prompt_id)
+            if row is None:
+                raise
+            job = from_live(row, grant, None, watch.live, self.now_ms())
+            return job.model_copy(update={"warnings": [*job.warnings, str(error)]})
+
+    async def owner(self, prompt_id: str, grant: str) -> str | None:
+        """Whose job it is for *grant*: mine, other agent or human; None if nobody has it."""
+        row = await self.store.job(prompt_id)
+        if row is not None:
+            return "mine" if row.grant == grant else "other agent"
+        return None if isinstance(await self.host.look(prompt_id), Absent) else "human"
+
+    async def look(self, prompt_id: str, row: JobRow | None = None) -> Sighting:
+        """Look at ComfyUI, and write down an end that the journal does not know yet."""
+        seen = await self.host.look(prompt_id)
+        if row is None or ends(row.status):
+            return seen
+        if isinstance(seen, Ended):
+            await self.settle(row, seen.outcome, result_of(seen))
+        elif isinstance(seen, Absent):
+            return await self._doubt(row)
+        return seen
+
+    async def settle(self, row: JobRow, status: str, result: Mapping[str, Any]) -> None:
+        """Write a job's end down, once, whoever notices it first."""
+        if may_move(row.status, status):
+            record = outcome_record(row.prompt_id, status, row.decision_id, result)
+            await self.store.move_job(
+                row.prompt_id, status, self.now_ms(), result=result, record=record
+            )
+        watch = self._watches.get(row.prompt_id)
+        if watch is not None:
+            watch.final = True
+            watch.announce()
+
+    async def reconcile(self, grant: str) -> None:
+        """Look at every unfinished job of *grant*, so that finished ones free their slots."""
+        for row in await self.store.unfinished(host=self.label, grant=grant):
+            with suppress(HostError):
+                await self.look(row.prompt_id, row)
+
+    async def _submit(self, graph: Graph, prompt_id: str, permit: SubmitPermit) -> tuple[str, ...]:
+        client_id = await self._stream.ready()
+        watch = Watch(prompt_id, client_id=client_id, total=len(graph.nodes))
+        self._watches[prompt_id] = watch
+        try:
+            warnings = await self.host.submit(
+                graph, prompt_id=prompt_id, client_id=client_id, permit=permit
+            )
+        except (HostRejected, HostUnreachable):
+            del self._watches[prompt_id]
+            await self.store.move_job(prompt_id, "refused", self.now_ms())
+            raise
+        except AnswerLost:
+            await self._search(prompt_id)
+            warnings = ()
+        await self.store.move_job(
+            prompt_id, "pending", self.now_ms(), result={"warnings": list(warnings)}
+        )
+        self._spawn(self._run(watch))
+        return warnings
+
+    async def _search(self, prompt_id: str) -> None:
+        """Look for a job whose answer was lost; it is never sent twice."""
+        deadline = asyncio.get_running_loop().time() + self._pace.search
+        while True:
+            with suppress(HostError):
+                if not isinstance(await self.host.look(prompt_id), Absent):
+                    return
+            if asyncio.get_running_loop().time() > deadline:
+                raise AnswerLost(
+                    "ComfyUI's answer was lost, and it does not show the job. It was not sent"
+                    f" again. Ask get_job for {prompt_id} before running the workflow once more.",
+                    prompt_id=prompt_id,
+                )
+            await asyncio.sleep(self._pace.least)
+
+    async def _doubt(self, row: JobRow) -> Sighting:
+        """A journaled job that ComfyUI does not show: look once more, then judge."""
+        await asyncio.sleep(self._pace.doubt)
+        seen = await self.host.look(row.prompt_id)
+        fresh = await self.store.job(row.prompt_id) or row
+        if isinstance(seen, Ended):
+            await self.settle(fresh, seen.outcome, result_of(seen))
+        elif isinstance(seen, Absent):
+            young = self.now_ms() - row.created_ms < self._pace.forget * 1000
+            if fresh.status == "stopping":
+                await self.settle(fresh, "cancelled", {})
+            elif fresh.status != "submitting" or not young:
+                await self.settle(fresh, "lost", {})
+        return seen
+
+    def _follow(self, prompt_id: str) -> Watch:
+        known = self._watches.get(prompt_id)
+        if known is not None:
+            return known
+        watch = self._watches[prompt_id] = Watch(prompt_id)
+        self._spawn(self._run(watch))
+        return watch
+
+    async def _watch_over(self, watch: Watch, grant: str, tell: Tell) -> None:
+        row = await self.store.job(watch.prompt_id)
+        while not watch.final and watch.trouble is None:
+            version = watch.version
+            if row is not None:
+                await tell(from_live(row, grant, None, watch.live, self.now_ms()))
+            await watch.change(version)
+
+    async def _run(self, watch: Watch) -> None:
+        """Follow one job to its end; without an owner's interest, only while somebody waits."""
+        pause = self._pace.least
+        try:
+            while not watch.final:
+                heard = watch.client_id is not None and watch.client_id == self._stream.client_id
+                await watch.poked(self._pace.live if heard else pause)
+                if not watch.final:
+                    await self._step(watch)
+                pause = min(pause * 1.5, self._pace.most)
+        finally:
+            self._watches.pop(watch.prompt_id, None)
+            watch.final = True
+            watch.announce()
+
+    async def _step(self, watch: Watch) -> None:
+        row = await self.store.job(watch.prompt_id)
+        try:
+            seen = await self.look(watch.prompt_id, row)
+        except HostError as error:
+            watch.trouble = error
+            watch.announce()
+            return
+        watch.trouble = None
+        watch.update(after_look(watch.live, seen))
+        over = isinstance(seen, Ended | Absent) if row is None else False
+        watch.final = watch.final or over or (row is None and not watch.waiting)
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, QueueChanged):
+            for watch in self._watches.values():
+                if watch.live.status == "pending":
+                    watch.poke(0.05)
+            return
+        watch = self._watches.get(event.prompt_id)
+        if watch is not None:
+            watch.hear(event)
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Hold on to a task until it is done or this object is closed."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        task = asyncio.create_task(work)
+        self.keep(task)
+        return task

@@ -1,0 +1,132 @@
+"""What a caller may see of a job: all of its own, of others' only how they stand."""
+
+from __future__ import annotations
+
+from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.jobs.hints import clean, hint
+from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
+from comfy_mcp.jobs.record import failure_of, files_of, gpu_ms
+from comfy_mcp.jobs.table import shown
+from comfy_mcp.jobs.watch import Live
+from comfy_mcp.outputs import describe
+from comfy_mcp.store.protocol import JobRow
+
+__all__ = ["from_journal", "from_live", "from_sight"]
+
+_LOST = JobFailure(
+    type="lost",
+    message="ComfyUI has this job neither in its queue nor in its history: it was restarted, or"
+    " somebody removed the job.",
+    hint="Run the workflow again.",
+)
+
+_REFUSED = JobFailure(
+    type="refused",
+    message="ComfyUI never took this job.",
+    hint="Mend the workflow and run it again.",
+)
+
+
+def from_journal(row: JobRow, grant: str, host: ComfyHost, now_ms: int) -> Job:
+    """A job that has ended, as the journal remembers it."""
+    status = "failed" if row.status == "refused" else row.status
+    if row.grant != grant:
+        return Job(prompt_id=row.prompt_id, status=_status(status), owner="other agent")
+    return Job(
+        prompt_id=row.prompt_id,
+        status=_status(status),
+        workflow=row.workflow,
+        timings=_timings(row, now_ms),
+        outputs=describe(row.prompt_id, files_of(row.result), host),
+        error=_error(row),
+        warnings=_warnings(row),
+    )
+
+
+def from_live(
+    row: JobRow, grant: str, seen: Sighting | None, live: Live | None, now_ms: int
+) -> Job:
+    """A job that has not ended."""
+    status = _sighted(seen) or (live.status if live else None) or shown(row.status)
+    position = seen.position if isinstance(seen, Pending) else (live.position if live else None)
+    job = Job(prompt_id=row.prompt_id, status=_status(status), queue_position=position)
+    if row.grant != grant:
+        return job.model_copy(update={"owner": "other agent"})
+    return job.model_copy(
+        update={
+            "workflow": row.workflow,
+            "progress": _progress(live) if status == "in_progress" else None,
+            "timings": _timings(row, now_ms),
+            "warnings": _warnings(row),
+        }
+    )
+
+
+def from_sight(prompt_id: str, seen: Sighting) -> Job:
+    """A job that nobody submitted through this server: it belongs to a human."""
+    position = seen.position if isinstance(seen, Pending) else None
+    return Job(
+        prompt_id=prompt_id,
+        status=_status(_sighted(seen) or "lost"),
+        owner="human",
+        queue_position=position,
+    )
+
+
+def _sighted(seen: Sighting | None) -> str | None:
+    match seen:
+        case Pending():
+            return "pending"
+        case Running():
+            return "in_progress"
+        case Ended(outcome=outcome):
+            return outcome
+        case Absent() | None:
+            return None
+
+
+def _status(text: str) -> Status:
+    return text  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - Job validates
+
+
+def _progress(live: Live | None) -> Progress | None:
+    if live is None or not live.total:
+        return None
+    counted = live.most > 1
+    return Progress(
+        percent=live.percent,
+        node_id=live.node_id,
+        step=int(live.value) if counted else None,
+        steps=int(live.most) if counted else None,
+    )
+
+
+def _timings(row: JobRow, now_ms: int) -> Timings:
+    ran = gpu_ms(row.result)
+    until = row.changed_ms if row.result.get("ended_ms") or row.status == "lost" else now_ms
+    return Timings(
+        since_submit=round(max(0, until - row.created_ms) / 1000, 3),
+        running=None if ran is None else round(ran / 1000, 3),
+    )
+
+
+def _error(row: JobRow) -> JobFailure | None:
+    if row.status == "lost":
+        return _LOST
+    if row.status == "refused":
+        return _REFUSED
+    failure = failure_of(row.result)
+    if failure is None:
+        return None
+    return JobFailure(
+        type=failure.type,
+        message=clean(failure.message),
+        node_id=failure.node_id,
+        node_type=failure.node_type,
+        hint=hint(failure),
+    )
+
+
+def _warnings(row: JobRow) -> list[str]:
+    return [f"ComfyUI dropped an output: {text}" for text in row.result.get("warnings") or ()]

@@ -1,0 +1,157 @@
+"""Stopping one job, and only that one, and saying truthfully whether it stopped.
+
+ComfyUI can accept a cancel and lose it (it clears its interrupt flag when a job starts), and an
+interrupt only takes effect between nodes or steps. So: ask, look, ask again, until the job has left
+the running list or the time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
+from comfy_mcp.jobs.manager import Jobs
+from comfy_mcp.jobs.record import result_of
+from comfy_mcp.jobs.table import ends
+from comfy_mcp.permit import StopPermit
+from comfy_mcp.store.protocol import JobRow
+
+__all__ = ["Outcome", "StopReport", "stop"]
+
+Outcome = Literal["cancelled", "already_finished", "still_running", "not_found"]
+
+AGAIN = (0.3, 0.7, 1.0, 2.0)
+"""Seconds until the order is sent again; the last one repeats."""
+
+LOOKS = (0.02, 0.05, 0.1, 0.25)
+"""Seconds between looks; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """*was* is pending, in_progress or the final status; *actions* are the requests sent."""
+
+    outcome: Outcome
+    was: str
+    actions: tuple[str, ...]
+    took_ms: int
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One effort to stop a job."""
+
+    jobs: Jobs
+    prompt_id: str
+    permit: StopPermit
+    seconds: float
+    row: JobRow | None
+    seen: Sighting
+    ran: bool = False
+    sent: Counter[str] = field(default_factory=Counter[str])
+
+    async def run(self) -> None:
+        """Ask and look until the job is gone or the time is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.seconds
+        turn = 0
+        while isinstance(self.seen, Pending | Running):
+            self.ran = self.ran or isinstance(self.seen, Running)
+            self.sent.update(await self.jobs.host.stop(self.prompt_id, self.permit))
+            pause = AGAIN[min(turn, len(AGAIN) - 1)]
+            await self._look_until(min(loop.time() + pause, deadline))
+            turn += 1
+            if loop.time() >= deadline:
+                break
+
+    async def _look_until(self, when: float) -> None:
+        loop = asyncio.get_running_loop()
+        for turn in range(1_000):
+            await self._look()
+            if not isinstance(self.seen, Pending | Running) or loop.time() >= when:
+                return
+            pause = LOOKS[min(turn, len(LOOKS) - 1)]
+            await asyncio.sleep(max(0.0, min(pause, when - loop.time())))
+
+    async def _look(self) -> None:
+        self.seen = await self.jobs.host.look(self.prompt_id)
+        if isinstance(self.seen, Absent) and self.ran:
+            # Finished jobs enter the history a moment after they leave the queue's view.
+            await asyncio.sleep(0.25)
+            self.seen = await self.jobs.host.look(self.prompt_id)
+
+
+async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float) -> StopReport:
+    """Stop *prompt_id*, pending or running, within *seconds*, and look whether it did stop.
+
+    Raises:
+        HostError: ComfyUI cannot be asked, or cannot do it without hitting other jobs.
+        PermitError: *permit* is for another job or out of date.
+    """
+    began = jobs.now_ms()
+    row = await jobs.store.job(prompt_id)
+    if row is not None and ends(row.status):
+        return StopReport("already_finished", row.status, (), jobs.now_ms() - began)
+    first = await jobs.look(prompt_id, row)
+    attempt = _Attempt(jobs, prompt_id, permit, seconds, row, first)
+    if isinstance(first, Pending | Running):
+        if row is not None and isinstance(first, Pending):
+            # Written first: whoever misses the job in the queue must know that it was taken out.
+            await jobs.store.move_job(prompt_id, "stopping", jobs.now_ms())
+        await _shielded(attempt)
+    actions = tuple(
+        name if count == 1 else f"{name} x{count}" for name, count in attempt.sent.items()
+    )
+    outcome = _outcome(attempt, first)
+    return StopReport(outcome, _word(first), actions, jobs.now_ms() - began)
+
+
+async def _shielded(attempt: _Attempt) -> None:
+    """A stop that was begun is finished and written down, also if nobody waits for it any more."""
+
+    async def work() -> None:
+        try:
+            await attempt.run()
+        finally:
+            await _write_down(attempt)
+
+    task = asyncio.ensure_future(work())
+    attempt.jobs.keep(task)
+    await asyncio.shield(task)
+
+
+async def _write_down(attempt: _Attempt) -> None:
+    row = await attempt.jobs.store.job(attempt.prompt_id)
+    if row is None:
+        return
+    if isinstance(attempt.seen, Ended):
+        await attempt.jobs.settle(row, attempt.seen.outcome, result_of(attempt.seen))
+    elif isinstance(attempt.seen, Absent):
+        await attempt.jobs.settle(row, "lost" if attempt.ran else "cancelled", {})
+
+
+def _outcome(attempt: _Attempt, first: Sighting) -> Outcome:
+    match attempt.seen:
+        case Ended(outcome=outcome):
+            mine = outcome == "cancelled" and not isinstance(first, Ended)
+            return "cancelled" if mine else "already_finished"
+        case Absent():
+            gone = isinstance(first, Absent) or attempt.ran
+            return "not_found" if gone else "cancelled"
+        case Pending() | Running():
+            return "still_running"
+
+
+def _word(seen: Sighting) -> str:
+    match seen:
+        case Pending():
+            return "pending"
+        case Running():
+            return "in_progress"
+        case Ended(outcome=outcome):
+            return outcome
+        case Absent():
+            return "not_found"

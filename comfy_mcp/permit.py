@@ -1,0 +1,66 @@
+"""What a call was allowed to do to the host, as a value: made by the guard, demanded by the host.
+
+The guard and the host are neighbours and do not know each other; both know this file. A method of
+the host that changes something takes a permit and refuses anything that the permit is not for.
+"""
+
+from __future__ import annotations
+
+from comfy_mcp.errors import PermitError
+
+__all__ = ["StopPermit", "SubmitPermit"]
+
+
+class SubmitPermit:
+    """Leave to send one graph, known by *digest*, once, under one *prompt_id*."""
+
+    __slots__ = ("_spent", "decision_id", "digest", "prompt_id")
+
+    def __init__(self, *, decision_id: str, prompt_id: str, digest: str) -> None:
+        self.decision_id = decision_id
+        self.prompt_id = prompt_id
+        self.digest = digest
+        self._spent = False
+
+    def spend(self, *, prompt_id: str, digest: str) -> None:
+        """Use the permit up.
+
+        Raises:
+            PermitError: it is for another graph or job, or was used before.
+        """
+        if self._spent:
+            raise PermitError(f"The permit of {self.decision_id} was used up; ask the guard again.")
+        if (prompt_id, digest) != (self.prompt_id, self.digest):
+            raise PermitError(f"The permit of {self.decision_id} is for another workflow or job.")
+        self._spent = True
+
+    def renew(self) -> None:
+        """Allow the same graph to be sent again: call it only when ComfyUI provably has it not."""
+        self._spent = False
+
+
+class StopPermit:
+    """Leave to stop one job, any number of times until *deadline_ms* (same clock as the guard's).
+
+    A cancel can be accepted by ComfyUI and be lost, so it must be possible to send it again.
+    """
+
+    __slots__ = ("deadline_ms", "decision_id", "prompt_id")
+
+    def __init__(self, *, decision_id: str, prompt_id: str, deadline_ms: int) -> None:
+        self.decision_id = decision_id
+        self.prompt_id = prompt_id
+        self.deadline_ms = deadline_ms
+
+    def check(self, *, prompt_id: str, now_ms: int) -> None:
+        """Say whether *prompt_id* may be stopped now.
+
+        Raises:
+            PermitError: it is for another job, or its time is over.
+        """
+        if prompt_id != self.prompt_id:
+            raise PermitError(f"The permit of {self.decision_id} is for another job.")
+        if now_ms > self.deadline_ms:
+            raise PermitError(
+                f"The permit of {self.decision_id} is out of date; ask the guard again."
+            )

@@ -1,0 +1,203 @@
+"""The environment and the command line, read once and strictly: a bad value names its variable."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from comfy_mcp.errors import ConfigError
+
+__all__ = ["EMBEDDED", "VARIABLES", "Address", "Settings", "address", "read"]
+
+EMBEDDED = "embedded"
+DEFAULT_PORT = 8188
+
+VARIABLES: Mapping[str, str] = {
+    "COMFYUI_HOST": "Where ComfyUI is: `host`, `host:port`, an http(s) URL, or `embedded`"
+    " (default `127.0.0.1:8188`).",
+    "COMFYUI_API_KEY": "Sent to ComfyUI as `X-API-Key`, never logged.",
+    "COMFYUI_HEADERS": "More headers for a host behind a proxy, as a JSON object of strings,"
+    " never logged.",
+    "COMFY_MCP_POLICY": "Policy files, joined as in `PATH`.",
+    "COMFY_MCP_STATE": "Folder of limits, job journal and audit log, shared by all server"
+    " processes of this user.",
+    "COMFY_MCP_GRANT": "Name of the caller on stdio: jobs and limits are kept by it"
+    " (default `local`).",
+    "COMFY_MCP_WORKFLOWS": "A folder with your own workflow files, joined as in `PATH`.",
+    "COMFY_MCP_PROTOCOL": "`auto` or `legacy` (only the handshake protocol, for clients that"
+    " cannot fall back).",
+}
+
+_GRANT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
+_RESERVED = frozenset({"origin", "host", "content-length", "transfer-encoding", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a ComfyUI is: *base* without a trailing slash, e.g. ``http://127.0.0.1:8188``.
+
+    *headers* go with every request; they may hold secrets and are kept out of ``repr``.
+    """
+
+    base: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def socket(self) -> str:
+        """The websocket's URL without its query."""
+        scheme, rest = self.base.split("://", 1)
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/ws"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the environment and the command line say; *address* None means embedded."""
+
+    address: Address | None
+    policies: tuple[Path, ...]
+    state: Path
+    grant: str = "local"
+    workflows: tuple[Path, ...] = ()
+    protocol: str = "auto"
+    warnings: tuple[str, ...] = ()
+
+
+def read(environ: Mapping[str, str], *, policies: tuple[Path, ...] = ()) -> Settings:
+    """Settings of *environ*; *policies* of the command line replace the variable's.
+
+    Raises:
+        ConfigError: a value cannot be used; the message names its variable.
+    """
+    given = {name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()}
+    return Settings(
+        address=_host(given),
+        policies=policies or _paths(given.get("COMFY_MCP_POLICY", "")) or _own_policy(),
+        state=_state(given.get("COMFY_MCP_STATE")),
+        grant=_grant(given.get("COMFY_MCP_GRANT", "local")),
+        workflows=_paths(given.get("COMFY_MCP_WORKFLOWS", "")),
+        protocol=_choice("COMFY_MCP_PROTOCOL", given.get("COMFY_MCP_PROTOCOL", "auto")),
+        warnings=_unknown(environ),
+    )
+
+
+def address(text: str, headers: Mapping[str, str] | None = None) -> Address:
+    """Read one address: ``host``, ``host:port`` or an http(s) URL with or without a path prefix.
+
+    Raises:
+        ConfigError: it is none of these, or carries a password.
+    """
+    with_scheme = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(with_scheme)
+        port = parts.port
+    except ValueError as error:
+        raise _bad_host(f"it cannot be read ({error})") from None
+    if parts.scheme not in {"http", "https"}:
+        raise _bad_host("only http and https are known")
+    if parts.username is not None or parts.password is not None:
+        raise _bad_host("it holds a user name or password; put credentials in COMFYUI_HEADERS")
+    if not parts.hostname or parts.query or parts.fragment or re.search(r"\s", text):
+        raise _bad_host("it is not a host name, host:port or URL")
+    if "://" not in text and port is None:
+        port = DEFAULT_PORT
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    base = f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+    return Address(base, dict(headers or {}))
+
+
+def _host(given: Mapping[str, str]) -> Address | None:
+    text = given.get("COMFYUI_HOST", f"127.0.0.1:{DEFAULT_PORT}")
+    return None if text.lower() == EMBEDDED else address(text, _headers(given))
+
+
+def _headers(given: Mapping[str, str]) -> dict[str, str]:
+    headers = _header_object(given.get("COMFYUI_HEADERS", "{}"))
+    if key := given.get("COMFYUI_API_KEY"):
+        headers["X-API-Key"] = key
+    for name, value in headers.items():
+        source = "COMFYUI_API_KEY" if name == "X-API-Key" else "COMFYUI_HEADERS"
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ConfigError(f"{source} holds a character that no HTTP header may hold.")
+        if name.lower() in _RESERVED:
+            raise ConfigError(f"COMFYUI_HEADERS may not set {name}: the HTTP client owns it.")
+    return headers
+
+
+def _header_object(text: str) -> dict[str, str]:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        pairs = cast("dict[str, object]", value)
+        if all(isinstance(item, str) for item in pairs.values()):
+            return cast("dict[str, str]", pairs)
+    raise ConfigError(
+        'COMFYUI_HEADERS must be a JSON object of strings, such as {"Authorization": "Bearer ..."}.'
+    )
+
+
+def _bad_host(why: str) -> ConfigError:
+    return ConfigError(
+        f"COMFYUI_HOST cannot be used: {why}. Examples: 127.0.0.1:8188, gpu-box,"
+        " https://studio.example/comfy, embedded."
+    )
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+
+
+def _own_policy() -> tuple[Path, ...]:
+    from platformdirs import user_config_path  # noqa: PLC0415 - only where nothing was named
+
+    path = user_config_path("comfy-mcp-guard", appauthor=False) / "policy.json"
+    return (path,) if path.exists() else ()
+
+
+def _state(text: str | None) -> Path:
+    if text:
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            raise ConfigError(
+                f"COMFY_MCP_STATE must be an absolute path, not {text!r}: MCP clients start servers"
+                " from folders of their own."
+            )
+        return path
+    from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing was named
+
+    return user_state_path("comfy-mcp-guard", appauthor=False)
+
+
+def _grant(text: str) -> str:
+    if not _GRANT.fullmatch(text):
+        raise ConfigError(
+            "COMFY_MCP_GRANT must be 1 to 64 letters, digits, dots, dashes or underscores."
+        )
+    return text
+
+
+def _choice(name: str, text: str) -> str:
+    if text not in {"auto", "legacy"}:
+        raise ConfigError(f"{name} must be auto or legacy, not {text!r}.")
+    return text
+
+
+def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    strangers = sorted(n for n in environ if n.startswith("COMFY_MCP_") and n not in VARIABLES)
+    return tuple(_stranger(name) for name in strangers)
+
+
+def _stranger(name: str) -> str:
+    near = difflib.get_close_matches(name, list(VARIABLES), 1, 0.8)
+    hint = f"; did you mean {near[0]}?" if near else " (it may belong to another program)."
+    return f"The environment variable {name} is not one of comfy-mcp-guard's{hint}"

@@ -1,0 +1,117 @@
+"""A tool's value into the function that the MCP SDK registers."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.types import CallToolResult, ImageContent, ResourceLink, TextContent, ToolAnnotations
+from pydantic import BaseModel
+
+from comfy_mcp.errors import ComfyMCPError
+from comfy_mcp.guard.catalog import ToolClass
+from comfy_mcp.tools.app import App, Caller, Say
+from comfy_mcp.tools.failure import failure
+from comfy_mcp.tools.look import Shown
+from comfy_mcp.tools.table import Tool
+
+__all__ = ["caller_of", "register"]
+
+
+def register(server: MCPServer[Any], app: App, tool: Tool, grant: str) -> None:
+    """Offer *tool* on *server* to the caller named *grant*."""
+    server.add_tool(
+        _function(app, tool, grant),
+        name=tool.name,
+        title=tool.title,
+        description=inspect.getdoc(tool.handler),
+        annotations=_hints(tool),
+        structured_output=tool.structured,
+    )
+
+
+def caller_of(ctx: Context[Any, Any], tool: str, grant: str, args: dict[str, Any]) -> Caller:
+    """Who calls: the grant is the operator's word, the client's name its own claim."""
+    params = ctx.session.client_params
+    client = params.client_info.name[:80] if params and params.client_info else None
+    return Caller(tool=tool, grant=grant, client=client, args=args, say=_say(ctx))
+
+
+def _function(app: App, tool: Tool, grant: str) -> Callable[..., Awaitable[Any]]:
+    """A function with the handler's signature, less the app and the caller, plus the context."""
+    handler = inspect.signature(tool.handler, eval_str=True)
+    taken = [one for name, one in handler.parameters.items() if name not in {"app", "caller"}]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    context = inspect.Parameter("ctx", keyword, annotation=Context)
+    parameters = [*(one.replace(kind=keyword) for one in taken), context]
+    returned = handler.return_annotation if tool.structured else CallToolResult
+
+    async def call(**arguments: Any) -> Any:
+        caller = caller_of(arguments.pop("ctx"), tool.name, grant, arguments)
+        try:
+            await app.gate.screen(caller.call())
+            result = await tool.handler(app, caller, **arguments)
+        except ComfyMCPError as error:
+            return failure(error)
+        return _blocks(result) if isinstance(result, Shown) else _structured(result)
+
+    call.__name__ = tool.name
+    # The SDK reads both: the signature for names and defaults, the annotations for types.
+    call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]
+    call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returned}
+    return call
+
+
+def _hints(tool: Tool) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=tool.title,
+        read_only_hint=tool.kind is ToolClass.READ,
+        destructive_hint=tool.kind is ToolClass.DESTRUCTIVE,
+        idempotent_hint=tool.repeatable,
+        open_world_hint=False,
+    )
+
+
+def _say(ctx: Context[Any, Any]) -> Say:
+    """Progress that only grows, as the protocol demands."""
+    last = -1.0
+
+    async def say(percent: float, words: str) -> None:
+        nonlocal last
+        if percent > last:
+            last = percent
+            await ctx.report_progress(percent, 100, words)
+
+    return say
+
+
+def _structured(result: BaseModel) -> CallToolResult:
+    """The result without what is not known: nulls tell a model nothing and cost it context."""
+    content = result.model_dump(mode="json", exclude_none=True)
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
+
+
+def _blocks(shown: Shown) -> CallToolResult:
+    """A picture for the eye, a link for the file, a line of JSON for the model.
+
+    No structured content: several clients show nothing else once it is there.
+    """
+    output = shown.output
+    content: list[Any] = [TextContent(type="text", text=shown.words)]
+    content.append(
+        ResourceLink(
+            type="resource_link",
+            uri=output.uri,
+            name=output.filename or f"text of node {output.node_id}",
+            mime_type=output.mime_type,
+        )
+    )
+    if shown.picture is not None:
+        data = base64.b64encode(shown.picture.jpeg).decode()
+        content.insert(0, ImageContent(type="image", data=data, mime_type="image/jpeg"))
+    return CallToolResult(content=content)

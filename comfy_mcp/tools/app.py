@@ -1,0 +1,102 @@
+"""What a tool works with: the services of this server and who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from comfy_mcp.guard.gate import Call, Gate
+from comfy_mcp.workflow import digest
+
+if TYPE_CHECKING:
+    from comfy_mcp.jobs.job import Job
+    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.library import Library
+    from comfy_mcp.store.protocol import NewJob
+
+__all__ = ["App", "Caller", "Say"]
+
+Say = Callable[[float, str], Awaitable[None]]
+"""Tells the client about progress: percent, and a few words."""
+
+
+class App(Protocol):
+    """The services of one server; *jobs* opens the connection to ComfyUI when first asked."""
+
+    @property
+    def gate(self) -> Gate:
+        """Who may do what."""
+        ...
+
+    @property
+    def library(self) -> Library:
+        """The workflows that can be run by name."""
+        ...
+
+    async def jobs(self) -> Jobs:
+        """Every job on the ComfyUI host."""
+        ...
+
+    def new_prompt_id(self) -> str:
+        """A canonical lowercase UUID."""
+        ...
+
+    def draw_seed(self) -> int:
+        """A seed for a workflow."""
+        ...
+
+
+async def _silent(_percent: float, _words: str) -> None:
+    """Nobody asked for progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls what: *tool* is the name it was called by, *args* what it was called with."""
+
+    tool: str
+    grant: str
+    transport: str = "stdio"
+    client: str | None = None
+    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    say: Say = _silent
+
+    def call(
+        self,
+        *,
+        job: NewJob | None = None,
+        target: str | None = None,
+        owner: str | None = None,
+        stop_ms: int | None = None,
+    ) -> Call:
+        """This call as the guard sees it: names of arguments and digests of their values."""
+        return Call(
+            tool=self.tool,
+            grant=self.grant,
+            transport=self.transport,
+            client=self.client,
+            args={name: _digest(value) for name, value in self.args.items()},
+            job=job,
+            target=target,
+            owner=owner,
+            stop_ms=stop_ms,
+        )
+
+    async def tell(self, job: Job) -> None:
+        """Say how far *job* is."""
+        progress = job.progress
+        if progress is None:
+            place = f"position {job.queue_position} in the queue" if job.queue_position else ""
+            await self.say(0.0, place or job.status)
+            return
+        step = f", step {progress.step} of {progress.steps}" if progress.steps else ""
+        where = f"node {progress.node_id}" if progress.node_id else "running"
+        await self.say(progress.percent, where + step)
+
+
+def _digest(value: object) -> str:
+    try:
+        return digest(value)
+    except (TypeError, ValueError, RecursionError):
+        return "unreadable"

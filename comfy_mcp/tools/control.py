@@ -1,0 +1,145 @@
+"""cancel_job and interrupt_execution: stop one job, look whether it stopped, say so truthfully."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from comfy_mcp.errors import JobNotFound
+from comfy_mcp.jobs.job import Job
+from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.ids import PromptId
+
+__all__ = ["CancelResult", "InterruptResult", "cancel_job", "interrupt_execution"]
+
+MARGIN_MS = 15_000
+"""How long a stop permit outlives the wait: the last order may be under way."""
+
+
+class CancelResult(BaseModel):
+    """What became of a cancel."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["cancelled", "already_finished", "still_running", "not_found"]
+    was: Annotated[str, Field(description="Status before")]
+    actions: Annotated[list[str], Field(description="Requests sent")]
+    message: str
+    job: Job | None = None
+
+
+class InterruptResult(BaseModel):
+    """What became of an interrupt and its cleanup."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stopped: Annotated[bool, Field(description="It runs no more (verified)")]
+    prompt_id: str | None
+    was: str
+    took_ms: int
+    actions: list[str]
+    still_running_in: Annotated[str | None, Field(description="Node")] = None
+    message: str
+    job: Job | None = None
+
+
+async def cancel_job(
+    app: App,
+    caller: Caller,
+    prompt_id: PromptId,
+    wait_seconds: Annotated[
+        float, Field(ge=0, le=600, description="Verify and repeat so long")
+    ] = 15,
+) -> CancelResult:
+    """Cancel one of your jobs, pending or running, and verify that it stopped."""
+    from comfy_mcp.jobs.stop import stop  # noqa: PLC0415 - start-up stays light
+
+    jobs = await app.jobs()
+    owner = await jobs.owner(prompt_id, caller.grant)
+    call = caller.call(target=prompt_id, owner=owner, stop_ms=_ms(wait_seconds))
+    async with app.gate.admit(call) as granted:
+        if granted.stop is None:
+            raise AssertionError("a stop was admitted without a permit")
+        report = await stop(jobs, prompt_id, granted.stop, seconds=wait_seconds)
+    job = await _job(app, caller, prompt_id)
+    return CancelResult(
+        outcome=report.outcome,
+        was=report.was,
+        actions=list(report.actions),
+        message=_words(report.outcome, job),
+        job=job,
+    )
+
+
+async def interrupt_execution(
+    app: App,
+    caller: Caller,
+    prompt_id: Annotated[
+        PromptId | None, Field(description="Default: the running job, if it is yours")
+    ] = None,
+    cleanup_after_ms: Annotated[
+        int, Field(ge=0, le=600_000, description="Poll, repeat and clean up so long")
+    ] = 8000,
+) -> InterruptResult:
+    """Stop your running job (never another's), then poll until it has left the queue."""
+    from comfy_mcp.jobs.stop import stop  # noqa: PLC0415 - start-up stays light
+
+    jobs = await app.jobs()
+    target = prompt_id or await jobs.host.running()
+    owner = await jobs.owner(target, caller.grant) if target else None
+    seconds = cleanup_after_ms / 1000
+    call = caller.call(target=target, owner=owner, stop_ms=_ms(seconds))
+    async with app.gate.admit(call) as granted:
+        if target is None or granted.stop is None:
+            return _nothing_runs()
+        report = await stop(jobs, target, granted.stop, seconds=seconds)
+    job = await _job(app, caller, target)
+    running = report.outcome == "still_running"
+    return InterruptResult(
+        stopped=report.outcome in {"cancelled", "already_finished"},
+        prompt_id=target,
+        was=report.was,
+        took_ms=report.took_ms,
+        actions=list(report.actions),
+        still_running_in=job.progress.node_id if running and job and job.progress else None,
+        message=_words(report.outcome, job),
+        job=job,
+    )
+
+
+def _nothing_runs() -> InterruptResult:
+    return InterruptResult(
+        stopped=False,
+        prompt_id=None,
+        was="not_found",
+        took_ms=0,
+        actions=[],
+        message="Nothing is running, so nothing was sent.",
+    )
+
+
+async def _job(app: App, caller: Caller, prompt_id: str) -> Job | None:
+    jobs = await app.jobs()
+    try:
+        return await jobs.get(prompt_id, caller.grant)
+    except JobNotFound:
+        return None
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000) + MARGIN_MS
+
+
+def _words(outcome: str, job: Job | None) -> str:
+    """One sentence about what happened."""
+    if outcome == "cancelled":
+        return "The job was stopped, and that was verified."
+    if outcome == "already_finished":
+        return f"The job had ended before it could be stopped: {job.status if job else 'gone'}."
+    if outcome == "not_found":
+        return "ComfyUI has no such job in its queue or history; nothing was stopped."
+    return (
+        "The job still runs: ComfyUI stops only between nodes or steps, and loading a model can"
+        " take minutes. Ask again later."
+    )

@@ -1,0 +1,56 @@
+"""Errors into tool results, in one place.
+
+A failure has no structured content: clients built on the TypeScript SDK 1.x check that against the
+tool's output schema and would lose the message. So it is told three times over: in words, as JSON
+text, and under ``_meta``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp.types import CallToolResult, TextContent
+from pydantic import ValidationError
+
+from comfy_mcp.errors import ComfyMCPError, Refused
+
+__all__ = ["DENIAL", "ERROR", "failure", "faults_in", "payload", "told"]
+
+DENIAL = "comfy-mcp-guard/denial"
+ERROR = "comfy-mcp-guard/error"
+
+MAX_WORDS = 4_000
+
+
+def failure(error: ComfyMCPError) -> CallToolResult:
+    """What the model and its client read about *error*."""
+    key, body = payload(error)
+    return told(str(error), key, body)
+
+
+def payload(error: ComfyMCPError) -> tuple[str, dict[str, Any]]:
+    """The key under ``_meta`` and the JSON object that belong to *error*."""
+    if isinstance(error, Refused):
+        return DENIAL, error.denial.payload()
+    return ERROR, {"code": error.code, "retryable": error.retryable, **error.details()}
+
+
+def told(words: str, key: str, body: dict[str, Any]) -> CallToolResult:
+    """A failed result of *words* and *body*."""
+    text = words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + " …"
+    compact = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return CallToolResult(
+        content=[TextContent(type="text", text=text), TextContent(type="text", text=compact)],
+        is_error=True,
+        _meta={key: body},
+    )
+
+
+def faults_in(error: ValidationError) -> str:
+    """What is wrong with arguments: names and reasons, not the values."""
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return "; ".join(faults[:5])

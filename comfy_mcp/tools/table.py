@@ -1,0 +1,48 @@
+"""Every tool, as a value: one list from which the server, the tests and the docs are made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from comfy_mcp.guard.catalog import TOOLS as CLASSES
+from comfy_mcp.guard.catalog import ToolClass
+from comfy_mcp.tools.control import cancel_job, interrupt_execution
+from comfy_mcp.tools.look import get_job, view_output
+from comfy_mcp.tools.run import run_workflow
+
+__all__ = ["TOOLS", "Tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What a model may ask for.
+
+    *handler* takes the app, the caller and the arguments its signature names; its docstring is the
+    description. *repeatable*: the same call twice does no more than once.
+    """
+
+    title: str
+    handler: Callable[..., Awaitable[Any]]
+    repeatable: bool
+    structured: bool = True
+
+    @property
+    def name(self) -> str:
+        """The handler's name."""
+        return self.handler.__name__
+
+    @property
+    def kind(self) -> ToolClass:
+        """How dangerous it is; hints are derived from this and never trusted."""
+        return CLASSES[self.name]
+
+
+TOOLS: tuple[Tool, ...] = (
+    Tool("Run a workflow", run_workflow, repeatable=False),
+    Tool("Look up a job", get_job, repeatable=True),
+    Tool("Look at an output", view_output, repeatable=True, structured=False),
+    Tool("Cancel a job", cancel_job, repeatable=True),
+    Tool("Interrupt the running job", interrupt_execution, repeatable=True),
+)

@@ -1,0 +1,28 @@
+"""Every tool has one class, and the names of published policies mean tools."""
+
+from __future__ import annotations
+
+from comfy_mcp.guard.catalog import ALIASES, KNOWN_NAMES, TOOLS, ToolClass, canonical
+
+
+def test_every_tool_has_the_class_of_its_worst_use() -> None:
+    assert dict(TOOLS) == {
+        "run_workflow": ToolClass.EXECUTE,
+        "get_job": ToolClass.READ,
+        "view_output": ToolClass.READ,
+        "cancel_job": ToolClass.DESTRUCTIVE,
+        "interrupt_execution": ToolClass.DESTRUCTIVE,
+    }
+
+
+def test_an_alias_means_its_tool_and_any_other_name_itself() -> None:
+    assert canonical("comfy_cancel_generation") == "cancel_job"
+    assert canonical("cancel_interrupt") == "cancel_approval"
+    assert canonical("run_workflow") == "run_workflow"
+    assert canonical("no such tool") == "no such tool"
+
+
+def test_no_alias_is_a_tool_or_leads_to_another_alias() -> None:
+    assert not ALIASES.keys() & TOOLS.keys()
+    assert not ALIASES.keys() & set(ALIASES.values())
+    assert ALIASES.keys() | TOOLS.keys() <= KNOWN_NAMES

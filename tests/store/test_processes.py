@@ -1,0 +1,136 @@
+"""Server processes that share a state share one count and one chain, and may die at any moment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import comfy_mcp
+from comfy_mcp.store import UNIT, Admission, Charge, Full, SqliteStore
+
+pytestmark = pytest.mark.anyio
+
+BOUND_S = 60
+HAMMER = Path(__file__).with_name("hammer.py")
+ROOT = Path(comfy_mcp.__file__).parent.parent
+
+Process = subprocess.Popen[str]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts processes on one state that begin when they are sent a line."""
+    processes: list[Process] = []
+
+    def start(what: str, name: str, count: int) -> Process:
+        process = subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, HAMMER, tmp_path / "state", what, name, str(count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate(timeout=BOUND_S)
+
+
+def go(*processes: Process) -> None:
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+
+def ended(process: Process) -> list[str]:
+    told, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 0
+    return told.splitlines()
+
+
+async def counted(store: SqliteStore) -> tuple[int, int, int]:
+    """Rows of the log, unfinished jobs, and calls on the shared account: they must be equal."""
+    rows, fault = await store.verify()
+    assert fault is None
+    jobs = await store.unfinished(host="host")
+    charge = Charge("calls", "*", UNIT, 0, 60_000, "/limits/0")
+    full = await store.admit(Admission("dec", 0, {}, charges=(charge,)))
+    assert isinstance(full, Full)
+    return rows, len(jobs), full.used // UNIT
+
+
+async def test_four_processes_let_exactly_the_maximum_through(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    processes = [started("admit", name, 20) for name in "abcd"]
+    go(*processes)
+
+    assert sum(int(ended(process)[0]) for process in processes) == 20
+    store = SqliteStore(tmp_path / "state")
+    assert await counted(store) == (20, 20, 20)
+    await store.close()
+
+
+async def test_four_processes_write_one_whole_chain(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    processes = [started("record", name, 100) for name in "abcd"]
+    go(*processes)
+
+    assert [ended(process) for process in processes] == [["100"]] * 4
+    store = SqliteStore(tmp_path / "state")
+    assert await store.verify() == (400, None)
+    written = [(row.record["by"], row.record["number"]) for row in await store.tail(400)]
+    assert sorted(written) == [(name, number) for name in "abcd" for number in range(100)]
+    await store.close()
+
+
+async def test_a_process_killed_while_it_writes_leaves_a_whole_state(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    store = SqliteStore(tmp_path / "state")
+    told = 0
+    for number, lines in enumerate((1, 7, 60)):
+        victims = [started("for-ever", f"{name}{number}", 0) for name in "ab"]
+        go(*victims)
+        for victim in victims:
+            assert victim.stdout is not None
+            assert all(victim.stdout.readline() for _ in range(lines))
+        for victim in victims:
+            victim.kill()
+        for victim in victims:
+            victim.wait(timeout=BOUND_S)
+            assert victim.stdout is not None
+            told += lines + victim.stdout.read().count("\n")
+
+        rows, jobs, calls = await counted(store)
+        assert rows == jobs == calls
+        assert told <= rows <= told + 2 * (number + 1)
+    await store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+async def test_a_full_disk_refuses_and_keeps_what_was_admitted(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = started("fill", "a", 200_000)
+    go(process)
+
+    admitted, told = ended(process)
+    assert "COMFY_MCP_STATE" in told
+    store = SqliteStore(tmp_path / "state")
+    assert int(admitted) > 1
+    assert await counted(store) == (int(admitted),) * 3
+    await store.close()
