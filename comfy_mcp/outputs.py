@@ -30,7 +30,13 @@ MAX_DECODED = 100_000_000
 
 THUMBNAIL_BYTES = 100_000
 
+_READ = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "TIFF", "BMP")
+"""What is decoded. Pillow knows more, some of it by running other programs."""
+
 _URI = re.compile(r"comfy://jobs/([A-Za-z0-9_.-]{1,64})/outputs/(\d{1,6})")
+
+_BROKEN = (OSError, ValueError, SyntaxError, RuntimeError)
+"""What Pillow's decoders raise over a picture that is not whole."""
 
 _KINDS: dict[str, Kind] = {
     "image": "image",
@@ -134,7 +140,9 @@ def thumbnail(data: bytes, longest_side: int) -> tuple[bytes, tuple[int, int]]:
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - start-up stays light
 
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        Image.init()
+        known = [name for name in _READ if name in Image.OPEN]
+        with Image.open(io.BytesIO(data), formats=known) as opened:
             size = opened.size
             if size[0] * size[1] > MAX_DECODED:
                 raise OutputError(
@@ -142,7 +150,7 @@ def thumbnail(data: bytes, longest_side: int) -> tuple[bytes, tuple[int, int]]:
                 )
             opened.draft("RGB", (longest_side, longest_side))
             picture = _flat(opened)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except (*_BROKEN, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise OutputError("The file cannot be read as a picture; open its url instead.") from error
     for side, quality in _ladder(longest_side):
         small = picture.copy()

@@ -99,13 +99,13 @@ def address(text: str, headers: Mapping[str, str] | None = None) -> Address:
     try:
         parts = urlsplit(with_scheme)
         port = parts.port
-    except ValueError as error:
-        raise _bad_host(f"it cannot be read ({error})") from None
+    except ValueError:
+        raise _bad_host("it cannot be read: look at its port and brackets") from None
     if parts.scheme not in {"http", "https"}:
         raise _bad_host("only http and https are known")
     if parts.username is not None or parts.password is not None:
         raise _bad_host("it holds a user name or password; put credentials in COMFYUI_HEADERS")
-    if not parts.hostname or parts.query or parts.fragment or re.search(r"\s", text):
+    if port == 0 or not parts.hostname or parts.query or parts.fragment or re.search(r"\s", text):
         raise _bad_host("it is not a host name, host:port or URL")
     if "://" not in text and port is None:
         port = DEFAULT_PORT
@@ -154,7 +154,16 @@ def _bad_host(why: str) -> ConfigError:
 
 
 def _paths(text: str) -> tuple[Path, ...]:
-    return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+    return tuple(_path(part) for part in text.split(os.pathsep) if part)
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"The home folder in {text!r} is not known: write the whole path."
+        ) from None
 
 
 def _own_policy() -> tuple[Path, ...]:
@@ -166,7 +175,7 @@ def _own_policy() -> tuple[Path, ...]:
 
 def _state(text: str | None) -> Path:
     if text:
-        path = Path(text).expanduser()
+        path = _path(text)
         if not path.is_absolute():
             raise ConfigError(
                 f"COMFY_MCP_STATE must be an absolute path, not {text!r}: MCP clients start servers"

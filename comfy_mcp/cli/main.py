@@ -2,17 +2,182 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import signal
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from io import TextIOWrapper
+from typing import Any
 
-from comfy_mcp.settings import read
+from comfy_mcp import __version__
+from comfy_mcp.errors import ComfyMCPError, ConfigError
 
-__all__ = ["run"]
+__all__ = ["COMMANDS", "PROGRAM", "Command", "overview", "run"]
+
+PROGRAM = "comfy-mcp-guard"
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+TERMINATED = 143
+"""What shells expect of a program that was ended by SIGINT, SIGPIPE and SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: *module* of this package has its options and what it does.
+
+    *shown* is how the overview writes it, *group* the heading it stands under.
+    """
+
+    name: str
+    shown: str
+    module: str
+    group: str
+    summary: str
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "demo", "demo", "demo", "Try it", "See it work: no GPU, no ComfyUI, no client needed."
+    ),
+    Command(
+        "doctor",
+        "doctor",
+        "doctor",
+        "Set it up",
+        "Is ComfyUI there? Is the policy fine? What may an agent do?",
+    ),
+    Command(
+        "config",
+        "config CLIENT",
+        "client_config",
+        "Set it up",
+        "Print what your MCP client needs to start this server.",
+    ),
+    Command(
+        "policy check",
+        "policy check FILE...",
+        "policy_check",
+        "Set it up",
+        "Look for faults in policy files, together.",
+    ),
+    Command(
+        "serve",
+        "serve",
+        "serve",
+        "Run it",
+        "Speak MCP on stdin and stdout; the same as no command.",
+    ),
+    Command(
+        "embedded",
+        "embedded",
+        "embedded_host",
+        "Run it",
+        "Run the demo ComfyUI host alone, for tests and for trying out.",
+    ),
+)
+
+_SERVE = next(command for command in COMMANDS if command.name == "serve")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command."""
-    from comfy_mcp.server import serve  # noqa: PLC0415 - other commands do not need it
+    """Do what *argv* (without the program's name) says; the exit status."""
+    _be_lenient()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        status = _run(list(argv))
+        sys.stdout.flush()
+    except SystemExit as leaving:
+        # argparse has answered, or said what is wrong.
+        return leaving.code if isinstance(leaving.code, int) else 2
+    except ComfyMCPError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is left in the buffer must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return status
 
-    serve(read(os.environ))
-    return 0
+
+def overview() -> str:
+    """The help for the whole program."""
+    width = max(len(command.shown) for command in COMMANDS)
+    lines = [
+        f"{PROGRAM} {__version__}: ComfyUI for AI agents, with its owner in charge.",
+        "",
+        f"Usage: {PROGRAM} [COMMAND] [OPTIONS]",
+    ]
+    for group in dict.fromkeys(command.group for command in COMMANDS):
+        lines += ["", f"{group}:"]
+        lines += [
+            f"  {command.shown:<{width}}  {command.summary}"
+            for command in COMMANDS
+            if command.group == group
+        ]
+    return "\n".join([*lines, "", *_TAIL])
+
+
+_TAIL = (
+    "Options:",
+    "  -h, --help            This page; after a command, the help for that command.",
+    "  --version             The version.",
+    "",
+    "Example, from nothing to a client that can use it:",
+    f"  {PROGRAM} demo",
+    f"  {PROGRAM} doctor --host 127.0.0.1:8188",
+    f"  {PROGRAM} config claude-desktop",
+    "",
+    f"Without a command it is the MCP server, so {PROGRAM} --policy policy.json serves.",
+)
+
+
+def _run(argv: list[str]) -> int:
+    if argv and argv[0] in {"-h", "--help", "help"}:
+        print(overview())
+        return 0
+    if argv and argv[0] == "--version":
+        print(f"{PROGRAM} {__version__}")
+        return 0
+    command, rest = _command(argv)
+    # Late: nothing is loaded for a command that was not asked for.
+    module: Any = import_module(f"comfy_mcp.cli.{command.module}")
+    given = module.parser(f"{PROGRAM} {command.name}").parse_args(rest)
+    status: int = module.run(given, os.environ)
+    return status
+
+
+def _command(argv: list[str]) -> tuple[Command, list[str]]:
+    """The command that *argv* names and the words after it; options alone mean serve."""
+    if not argv or argv[0].startswith("-"):
+        return _SERVE, argv
+    for command in COMMANDS:
+        words = command.name.split()
+        if argv[: len(words)] == words:
+            return command, argv[len(words) :]
+    raise ConfigError(_unknown(argv))
+
+
+def _unknown(argv: list[str]) -> str:
+    names = [command.name for command in COMMANDS]
+    typed = (" ".join(argv[:2]), argv[0])
+    near = [name for text in typed for name in difflib.get_close_matches(text, names, 1)]
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"There is no command {argv[0][:80]!r}{hint} {PROGRAM} --help lists them all."
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    # An exception, so that temporary folders go and processes end.
+    sys.exit(TERMINATED)
+
+
+def _be_lenient() -> None:
+    """Never fail because a terminal cannot show a letter."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

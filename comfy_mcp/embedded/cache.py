@@ -7,14 +7,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from comfy_mcp.embedded.values import as_list
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from comfy_mcp.embedded.nodes.base import Folders, Node
 
-__all__ = ["Cache", "Cached", "is_link", "signatures"]
+__all__ = ["LINK_LENGTH", "Cache", "Cached", "is_link", "signatures"]
 
 MOST_VALUES = 512
+LINK_LENGTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,12 @@ class Cache:
 
 def is_link(value: object) -> bool:
     """Whether an input's value is a link: a node id and the number of one of its outputs."""
+    found = as_list(value)
     return (
-        isinstance(value, list)
-        and len(value) == 2
-        and isinstance(value[0], str)
-        and isinstance(value[1], (int, float))
+        found is not None
+        and len(found) == LINK_LENGTH
+        and isinstance(found[0], str)
+        and isinstance(found[1], (int, float))
     )
 
 

@@ -147,9 +147,7 @@ class EmbeddedHost:
         """The clientIds that are connected."""
         return self._server.clients if self._server is not None else ()
 
-    async def until(
-        self, condition: Callable[[EmbeddedHost], bool], seconds: float = 10
-    ) -> None:
+    async def until(self, condition: Callable[[EmbeddedHost], bool], seconds: float = 10) -> None:
         """Wait until *condition* holds; it is asked at every change.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from comfy_mcp.embedded.refusals import error, input_config
+from comfy_mcp.embedded.values import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +27,10 @@ def checked_value(
     spec: Input, inputs: dict[str, Any], folders: Folders, *, unchecked: bool
 ) -> dict[str, Any] | None:
     """What is wrong with the literal value of an input, None if nothing; converts it in place."""
-    value = inputs[spec.name]
-    if isinstance(value, dict) and "__value__" in value:
-        value = inputs[spec.name] = value["__value__"]
+    value: Any = inputs[spec.name]
+    wrapped = as_object(value)
+    if wrapped is not None and "__value__" in wrapped:
+        value = inputs[spec.name] = wrapped["__value__"]
     if spec.kind in CONVERT:
         try:
             value = inputs[spec.name] = CONVERT[spec.kind](value)

@@ -143,7 +143,7 @@ class Job:
         inputs = gathered(spec["inputs"], node, self.results.get)
         call = Call(
             node,
-            lambda progress: self._context(node_id, progress),
+            lambda progress, check: self._context(node_id, progress, check),
             inputs,
             self.engine.signal,
             self.engine.faults,
@@ -159,11 +159,14 @@ class Job:
         return Cached(raw.values, shown)
 
     def _context(
-        self, node_id: str, progress: Callable[[int, int, Image | None], None]
+        self,
+        node_id: str,
+        progress: Callable[[int, int, Image | None], None],
+        check: Callable[[], None],
     ) -> Context:
         tag = "".join(secrets.choice(LETTERS) for _ in range(5))
         extra = self.item.extra_data.get("extra_pnginfo")
-        return Context(node_id, self.item.prompt, extra, self.engine.folders, tag, progress)
+        return Context(node_id, self.item.prompt, extra, self.engine.folders, tag, progress, check)
 
     def _reporter(self, node_id: str) -> Callable[[int, int, Image | None], None]:
         """What the thread calls at each step; messages are made here, and sent by the loop."""
@@ -172,7 +175,11 @@ class Job:
         extra = self.item.extra_data
         sid, wanted = extra.get("client_id"), extra.get("preview_method") != "none"
         modern = self.engine.sockets.supports(sid, "supports_preview_metadata")
-        metadata = {"prompt_id": self.item.prompt_id, "display_node_id": node_id, **meta_of(node_id)}
+        metadata = {
+            "prompt_id": self.item.prompt_id,
+            "display_node_id": node_id,
+            **meta_of(node_id),
+        }
         del metadata["display_node"], metadata["parent_node"]
         metadata["parent_node_id"] = None
 
@@ -212,8 +219,11 @@ class Job:
     def _say(self, event: str, data: dict[str, Any], *, everybody: bool = False) -> None:
         """Note a message for the history, and send it to the job's client if it has one."""
         stamp = {"timestamp": time.time_ns() // 1_000_000}
-        order = {**data, "prompt_id": self.item.prompt_id} if "nodes" in data else {
-            "prompt_id": self.item.prompt_id, **data}
+        order = (
+            {**data, "prompt_id": self.item.prompt_id}
+            if "nodes" in data
+            else {"prompt_id": self.item.prompt_id, **data}
+        )
         self.messages.append((event, {**order, **stamp}))
         if self.engine.client_id is not None or everybody:
             self.engine.sockets.send(event, {**order, **stamp}, self.engine.client_id)

@@ -102,7 +102,7 @@ def _queued(item: Item, status: str, profile: Profile) -> dict[str, Any]:
 def _finished(prompt_id: str, entry: dict[str, Any], profile: Profile) -> dict[str, Any]:
     number, _, _, extra_data, _ = entry["prompt"]
     create_time, workflow_id = _origin(extra_data)
-    events = {event: data for event, data in entry["status"]["messages"]}
+    events: dict[str, Any] = dict(entry["status"]["messages"])
     ends = [data["timestamp"] for event, data in events.items() if event in ENDED]
     count, previewable, preview = counted(entry["outputs"])
     job = {

@@ -17,7 +17,8 @@ class LogRing(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: deque[tuple[str, str]] = deque(maxlen=LINES)
-        self.logger = logging.Logger("comfy_mcp.embedded")
+        # Not by name: each host keeps its own lines.
+        self.logger = logging.Logger("comfy_mcp.embedded")  # noqa: LOG001
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

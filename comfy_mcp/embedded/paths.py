@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import time
 
-__all__ = ["KINDS", "Folders", "SaveName", "annotated", "inside", "save_name"]
+__all__ = ["KINDS", "Folders", "SaveName", "annotated", "inside", "lexically", "save_name"]
 
 KINDS = ("output", "input", "temp")
 
@@ -26,6 +26,7 @@ class Folders:
     @classmethod
     def below(cls, base: Path) -> Folders:
         """The folders in *base*, made if they are missing."""
+        base = base.resolve()
         folders = cls(base / "input", base / "output", base / "temp")
         for each in (folders.input, folders.output, folders.temp):
             each.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,15 @@ def inside(base: Path, target: Path) -> Path | None:
     return target if os.path.commonpath((root, real)) == root else None
 
 
+def lexically(base: Path, *parts: str) -> Path | None:
+    """*parts* below *base* with `..` taken away, None if that leads out of it.
+
+    Symbolic links are not looked at: within its folders ComfyUI follows them.
+    """
+    path = Path(os.path.normpath(base.joinpath(*parts)))
+    return path if path.is_relative_to(base) else None
+
+
 @dataclass(frozen=True, slots=True)
 class SaveName:
     """Where a node saves: *folder*, the *stem* of its files, and the first free *counter*."""
@@ -61,9 +71,7 @@ class SaveName:
     subfolder: str
 
 
-def save_name(
-    prefix: str, base: Path, width: int, height: int, now: time.struct_time
-) -> SaveName:
+def save_name(prefix: str, base: Path, width: int, height: int, now: time.struct_time) -> SaveName:
     """Where files of *prefix* go below *base*; the counter is the highest in use plus one.
 
     Raises:
@@ -78,7 +86,7 @@ def save_name(
             f"\n full_output_folder: {os.path.normpath(folder)}\n         output_dir: {base}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    used = (_counter(name, stem) for name in os.listdir(folder))
+    used = (_counter(each.name, stem) for each in folder.iterdir())
     return SaveName(folder, stem, max(used, default=0) + 1, subfolder)
 
 
@@ -102,5 +110,5 @@ def _counter(name: str, stem: str) -> int:
     """The number in `stem_00012_.png`; 0 for another name."""
     if not name.startswith(f"{stem}_"):
         return 0
-    digits = name[len(stem) + 1 :].split(".")[0].split("_")[0]
+    digits = name[len(stem) + 1 :].partition(".")[0].partition("_")[0]
     return int(digits) if digits.isdigit() else 0

@@ -19,7 +19,7 @@ class Item(NamedTuple):
     number: float
     prompt_id: str
     prompt: dict[str, Any]
-    extra_data: dict[str, Any]
+    extra_data: Any
     outputs: list[str]
     secrets: dict[str, Any]
 
@@ -48,7 +48,7 @@ class JobQueue:
     def pop(self) -> Item:
         """Move the next job to the running list; the caller has seen that there is one."""
         item = heapq.heappop(self.pending)
-        self.running.append(Item(*copy.deepcopy(tuple(item))))
+        self.running.append(copy.deepcopy(item))
         return item
 
     def finish(self, prompt_id: str, entry: Mapping[str, Any]) -> None:
@@ -98,7 +98,7 @@ def number_of(data: Mapping[str, Any], take: Callable[[], int]) -> float:
     if "number" in data:
         return float(data["number"])
     number = take()
-    return -number if data.get("front") else number
+    return -number if "front" in data and data["front"] else number
 
 
 def _window(

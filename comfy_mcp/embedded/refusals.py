@@ -164,4 +164,8 @@ def raised(
 def full_name(exception: BaseException) -> str:
     """The class of an exception as ComfyUI tells it."""
     kind = type(exception)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )

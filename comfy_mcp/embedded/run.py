@@ -30,7 +30,7 @@ class Signal:
     abandoned: threading.Event = field(default_factory=threading.Event)
 
 
-class Failed(Exception):  # noqa: N818 - a node failed
+class Failed(Exception):
     """A node raised; carries what clients are told about it."""
 
     def __init__(self, node_id: str, told: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Call:
     """
 
     node: Node
-    context: Callable[[Callable[[int, int, Image | None], None]], Context]
+    context: Callable[[Callable[[int, int, Image | None], None], Callable[[], None]], Context]
     inputs: dict[str, list[Any]]
     signal: Signal
     faults: Callable[[], Faults]
@@ -56,7 +56,7 @@ class Call:
 
     def work(self) -> Cached:
         """Run the node for each element; `Interrupted` before any of them when told to stop."""
-        context = self.context(self._progress)
+        context = self.context(self._progress, self._check)
         results: list[Result] = []
         for values in _elements(self.node, self.inputs):
             self._check()
@@ -106,9 +106,7 @@ def gathered(
     return found
 
 
-def failure(
-    node_id: str, exception: Exception, inputs: Mapping[str, list[Any]]
-) -> Failed:
+def failure(node_id: str, exception: Exception, inputs: Mapping[str, list[Any]]) -> Failed:
     """What clients are told of a node that raised."""
     shown = {name: [_plain(each) for each in values] for name, values in inputs.items()}
     told = {
@@ -141,7 +139,9 @@ def _elements(node: Node, inputs: dict[str, list[Any]]) -> Iterator[dict[str, An
         return
     length = max((len(values) for values in inputs.values()), default=1)
     for index in range(length):
-        yield {name: values[min(index, len(values) - 1)] for name, values in inputs.items() if values}
+        yield {
+            name: values[min(index, len(values) - 1)] for name, values in inputs.items() if values
+        }
 
 
 def _merged(node: Node, results: list[Result]) -> Cached:

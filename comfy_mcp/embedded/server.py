@@ -13,9 +13,9 @@ from aiohttp import web
 
 from comfy_mcp.embedded.access import access_check
 from comfy_mcp.embedded.engine import Engine
+from comfy_mcp.embedded.features import MAX_UPLOAD
 from comfy_mcp.embedded.nodes import catalogue
 from comfy_mcp.embedded.routes import build_routes
-from comfy_mcp.embedded.routes.information import features
 from comfy_mcp.embedded.watch import watcher
 from comfy_mcp.embedded.worker import Worker
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Server"]
 
-MAX_BODY = 100 * 1024 * 1024
 STOP_SECONDS = 2.0
 
 
@@ -110,9 +109,7 @@ class Server:
 
     def _application(self) -> web.Application:
         middlewares = [watcher(self._host), access_check(self._host.profile)]
-        app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-        profile = self._host.profile
-        app["features"] = features(profile) if profile.feature_flags else None
+        app = web.Application(client_max_size=MAX_UPLOAD, middlewares=middlewares)
         app.add_routes(build_routes(self._engine))
         app.router.add_static("/", self._web_root)
         return app

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from comfy_mcp.embedded.values import as_object
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,6 +27,7 @@ PREVIEW = 1
 PREVIEW_WITH_METADATA = 4
 JPEG = 1
 PREVIEW_SIDE = 512
+CLOSE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -80,13 +83,18 @@ class Sockets:
         if faults.socket == "dropped":
             await _drop(client, event)
 
-    async def serve(self, request: web.Request, hello: Callable[[str], list[Any]]) -> web.WebSocketResponse:
-        """Hold one connection; *hello* gives the messages that a new client gets.
+    async def serve(
+        self,
+        request: web.Request,
+        hello: Callable[[str], list[tuple[str, dict[str, Any]]]],
+        features: dict[str, Any] | None,
+    ) -> web.WebSocketResponse:
+        """Hold one connection; *hello* gives a new client's messages, *features* the handshake's.
 
         A second connection of the same client takes the first one's place without closing it, and
         the first one's end then silences the second: ComfyUI's way, too.
         """
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS)
         await socket.prepare(request)
         sid = request.query.get("clientId", "") or uuid.uuid4().hex
         client = self.clients[sid] = Client(socket)
@@ -95,7 +103,7 @@ class Sockets:
         try:
             for event, data in hello(sid):
                 await self.deliver(event, data, sid)
-            await self._listen(client, sid, request.app["features"])
+            await self._listen(client, sid, features)
         finally:
             self.clients.pop(sid, None)
             self.opened.discard(socket)
@@ -112,8 +120,9 @@ class Sockets:
             except json.JSONDecodeError:
                 continue
             first = False
-            if isinstance(data, dict) and data.get("type") == "feature_flags":
-                client.flags = data.get("data", {})
+            told = as_object(data) or {}
+            if told.get("type") == "feature_flags":
+                client.flags = as_object(told.get("data")) or {}
                 await self.deliver("feature_flags", features, sid)
 
     def supports(self, sid: str | None, feature: str) -> bool:

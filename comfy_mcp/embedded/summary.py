@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from comfy_mcp.embedded.values import as_list, as_object
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -45,17 +47,18 @@ def _each(outputs: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Every file and every plain text, with its node and its kind."""
     for node_id, shown in outputs.items():
         for kind, items in normalised({node_id: shown})[node_id].items():
-            if kind == "animated" or not isinstance(items, list):
+            if kind == "animated":
                 continue
-            for item in items:
-                if isinstance(item, dict) or kind == "text":
+            for item in as_list(items) or ():
+                if as_object(item) is not None or kind == "text":
                     yield node_id, kind, item
 
 
 def _items(kind: str, items: Any) -> Any:
-    if kind == "animated" or not isinstance(items, list):
+    found = as_list(items)
+    if kind == "animated" or found is None:
         return items
-    return [_item(each) for each in items if each is not None]
+    return [_item(each) for each in found if each is not None]
 
 
 def _item(item: Any) -> Any:
@@ -72,13 +75,14 @@ def _can_show(kind: str, item: Mapping[str, Any]) -> bool:
 
 def _ranked(node_id: str, kind: str, item: Any) -> tuple[int, dict[str, Any] | None]:
     where = {"nodeId": node_id, "mediaType": kind}
-    if not isinstance(item, dict):
+    told = as_object(item)
+    if told is None:
         text = str(item)
         cut = {"truncated": True} if len(text) > TEXT_LENGTH else {}
         return 3, {"content": text[:TEXT_LENGTH], **cut, **where}
-    if not _can_show(kind, item):
+    if not _can_show(kind, told):
         return 9, None
-    entry = {**item, "nodeId": node_id, "mediaType": item.get("mediaType", kind)}
-    if kind == "text" or str(item.get("filename", "")).lower().endswith(TEXTS):
+    entry = {**told, "nodeId": node_id, "mediaType": told.get("mediaType", kind)}
+    if kind == "text" or str(told.get("filename", "")).lower().endswith(TEXTS):
         return 2, entry
-    return (0 if item.get("type") == "output" else 1), entry
+    return (0 if told.get("type") == "output" else 1), entry

@@ -6,18 +6,20 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from comfy_mcp.embedded.cache import LINK_LENGTH
 from comfy_mcp.embedded.inputs import checked_value
 from comfy_mcp.embedded.refusals import (
     bad_link,
     custom,
     cycle,
     error,
-    missing_input,
     mismatch,
+    missing_input,
     no_class,
     raised,
     unknown_class,
 )
+from comfy_mcp.embedded.values import as_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,16 +91,17 @@ class _Check:
             return Verdict(good, None, node_errors)
         message = "Prompt outputs failed validation"
         details = "\n".join(told)
-        return Verdict(
-            [], error("prompt_outputs_failed_validation", message, details), node_errors
-        )
+        return Verdict([], error("prompt_outputs_failed_validation", message, details), node_errors)
 
     def output(self, output: str) -> tuple[bool, Errors]:
         try:
             return self.node(output)
         except MALFORMED as exception:
             self.path.clear()
-            self.seen[output] = (False, [raised(exception, traceback.format_tb(exception.__traceback__))])
+            self.seen[output] = (
+                False,
+                [raised(exception, traceback.format_tb(exception.__traceback__))],
+            )
             return self.seen[output]
 
     def gather(self, output: str, node_errors: dict[str, Any]) -> None:
@@ -139,8 +142,8 @@ class _Check:
             if spec.required:
                 errors.append(missing_input(spec.name))
             return True
-        value = inputs[spec.name]
-        if isinstance(value, list):
+        value = as_list(inputs[spec.name])
+        if value is not None:
             return self.link(node_id, spec, value, errors)
         wrong = checked_value(spec, inputs, self.folders, unchecked=spec.name in node.unchecked)
         if wrong is not None:
@@ -148,11 +151,12 @@ class _Check:
         return True
 
     def link(self, node_id: str, spec: Input, value: list[Any], errors: Errors) -> bool:
-        if len(value) != 2:
+        if len(value) != LINK_LENGTH:
             errors.append(bad_link(spec, self.folders, value))
             return True
         source, slot = value
-        received = self.catalogue[self.prompt[source]["class_type"]].outputs[slot]
+        index: int = slot
+        received = self.catalogue[self.prompt[source]["class_type"]].outputs[index]
         if not _fits(received, spec.kind):
             errors.append(mismatch(spec, self.folders, received, value))
             return True

@@ -75,7 +75,7 @@ def _death(engine: Engine, item: Item) -> str | None:
     """Why this job kills the worker, None if it does not."""
     if engine.faults().dead_worker:
         return "the fault dead_worker is on"
-    if not isinstance(item.extra_data, dict):
+    if item.extra_data is None:
         return "TypeError: argument of type 'NoneType' is not iterable"
     if any("inputs" not in node for node in item.prompt.values()):
         # The job is announced first: ComfyUI's worker dies while it looks for cached nodes.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ALIASES", "KNOWN_NAMES", "TOOLS", "ToolClass", "canonical"]
+__all__ = ["ALIASES", "KNOWN_NAMES", "OWN_JOBS_ONLY", "TOOLS", "ToolClass", "canonical"]
 
 
 class ToolClass(StrEnum):
@@ -31,6 +31,9 @@ TOOLS: Mapping[str, ToolClass] = MappingProxyType(
     }
 )
 """Every tool by its canonical name."""
+
+OWN_JOBS_ONLY = frozenset({"view_output", "cancel_job", "interrupt_execution"})
+"""Tools that show or stop what a job does; of others' jobs a caller sees the status only."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {"comfy_cancel_generation": "cancel_job", "cancel_interrupt": "cancel_approval"}

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from comfy_mcp.guard.catalog import TOOLS, ToolClass, canonical
+from comfy_mcp.guard.catalog import OWN_JOBS_ONLY, TOOLS, ToolClass, canonical
 from comfy_mcp.guard.policy import Action, Place
 from comfy_mcp.guard.wording import limit_in_words
 
@@ -143,10 +143,10 @@ def _denied(policy: Policy, tool: str, called: str) -> Decision | None:
 
 
 def _not_owner(tool: str, owner: str | None) -> Decision | None:
-    if TOOLS.get(tool) is not ToolClass.DESTRUCTIVE or owner is None or owner == "mine":
+    if tool not in OWN_JOBS_ONLY or owner is None or owner == "mine":
         return None
     whose = "another agent" if owner == "other agent" else "a human"
-    reason = f"This job belongs to {whose}; you may stop only jobs that you started yourself."
+    reason = f"This job belongs to {whose}; you may look into and stop only jobs that you started."
     return Decision(Effect.DENY, "not_owner", "/gpu/ownership", reason)
 
 

@@ -141,7 +141,7 @@ def _approval(node: Node, action: Action, reason: str | None) -> tuple[Action, s
         node.fault(
             'this contradicts "action": "require_approval".', 'Remove "require_approval" here.'
         )
-    return (Action.APPROVAL if asked and action is not Action.DENY else action), reason
+    return (Action.APPROVAL if asked else action), reason
 
 
 def _limits(node: Node) -> tuple[Limit, ...]:

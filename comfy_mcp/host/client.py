@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,6 +20,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from comfy_mcp.errors import HostError, HostRejected, HostTimeout, HostUnreachable, OutputError
 from comfy_mcp.host.failures import (
+    answer_lost,
+    ids_of_its_own,
     lost_or_unreachable,
     not_comfyui,
     problems_of,
@@ -45,6 +47,8 @@ from comfy_mcp.workflow import Graph, digest
 __all__ = ["ComfyHost", "Timeouts"]
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+_OUTCOMES = frozenset({"completed", "failed", "cancelled"})
 
 MAX_JSON = 256 * 1024 * 1024
 """A history entry repeats the whole graph and its outputs; what is larger is refused."""
@@ -116,8 +120,10 @@ class ComfyHost:
         with lost_or_unreachable(self.address.base, prompt_id):
             reply = await self._send("POST", "/prompt", body, self._timeouts.submit)
         if reply.status == HTTPStatus.OK:
-            accepted = self._parse("/prompt", reply, Accepted)
-            return tuple(str(problem) for problem in problems_of(accepted.node_errors))
+            return await self._accepted(reply, prompt_id)
+        if reply.status > HTTPStatus.INTERNAL_SERVER_ERROR:
+            # A proxy's words: what ComfyUI made of the request is not known.
+            raise answer_lost(self.address.base, prompt_id, f"HTTP {reply.status}")
         raise self._refusal(reply)
 
     async def look(self, prompt_id: str) -> Sighting:
@@ -162,11 +168,14 @@ class ComfyHost:
         with reading(self.address.base):
             async with self._request("GET", "/view", None, query, seconds) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise OutputError(
-                        f"ComfyUI no longer has {file.filename} (HTTP {answer.status}); temporary"
-                        " files go at its restart. Run the workflow again."
-                    )
-                return await _bounded(answer, limit, file.filename)
+                    raise _no_file(file, answer.status)
+                content = await _bounded(answer, limit)
+        if content is None:
+            raise OutputError(
+                f"{file.filename} is larger than {limit} bytes, the most that is fetched. Open it"
+                " in ComfyUI, or make something smaller."
+            )
+        return content
 
     def view_url(self, file: OutputFile) -> str | None:
         """Where a person can fetch the file; None where that needs credentials."""
@@ -190,7 +199,10 @@ class ComfyHost:
             return Running()
         if item.status == "pending":
             return await self._position(prompt_id)
-        return ended(item.outputs, item.execution_status)
+        if item.status not in _OUTCOMES:
+            raise self._strange("/jobs/{id}", reply)
+        end = ended(item.outputs, item.execution_status)
+        return end if item.execution_status else replace(end, outcome=item.status)
 
     async def _position(self, prompt_id: str) -> Sighting | None:
         """Where a pending job stands, from the light list; None if it moved on meanwhile."""
@@ -204,6 +216,8 @@ class ComfyHost:
 
     async def _look_in_history(self, prompt_id: str) -> Sighting:
         reply = await self._get(f"/history/{quote(prompt_id, safe='')}")
+        if reply.status != HTTPStatus.OK:
+            raise self._strange("/history/{id}", reply)
         try:
             entries = _HistoryAnswer.model_validate_json(b'{"entries":' + reply.body + b"}").entries
         except ValidationError as error:
@@ -282,7 +296,10 @@ class ComfyHost:
         params: Mapping[str, str] | None = None,
     ) -> Reply:
         async with self._request(method, path, body, params, seconds) as answer:
-            content = await _bounded(answer, MAX_JSON, path)
+            content = await _bounded(answer, MAX_JSON)
+            if content is None:
+                why = f"more than {MAX_JSON} bytes"
+                raise not_comfyui(self.address.base, f"/api{path}", answer.status, why)
             return Reply(answer.status, content, answer.content_type)
 
     @asynccontextmanager
@@ -327,6 +344,18 @@ class ComfyHost:
         why = f"with {reply.kind} where ComfyUI's JSON was expected"
         return not_comfyui(self.address.base, f"/api{path}", reply.status, why)
 
+    async def _accepted(self, reply: Reply, prompt_id: str) -> tuple[str, ...]:
+        """What was dropped of a queued job, in words."""
+        try:
+            accepted = Accepted.model_validate_json(reply.body)
+        except ValidationError as error:
+            why = f"{reply.kind} that cannot be read"
+            raise answer_lost(self.address.base, prompt_id, why) from error
+        if accepted.prompt_id != prompt_id:
+            await self._order("/queue", {"delete": [accepted.prompt_id]})
+            raise ids_of_its_own(accepted.prompt_id)
+        return tuple(str(problem) for problem in problems_of(accepted.node_errors))
+
     def _refusal(self, reply: Reply) -> HostError:
         if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return HostRejected(
@@ -342,16 +371,25 @@ class _HistoryAnswer(BaseModel):
     entries: dict[str, HistoryEntry]
 
 
-async def _bounded(answer: aiohttp.ClientResponse, limit: int, what: str) -> bytes:
-    """Read a body of at most *limit* bytes."""
+def _no_file(file: OutputFile, status: int) -> OutputError:
+    if status == HTTPStatus.NOT_FOUND:
+        return OutputError(
+            f"ComfyUI no longer has {file.filename}; temporary files go at its restart. Run the"
+            " workflow again."
+        )
+    return OutputError(
+        f"ComfyUI did not hand out {file.filename} (HTTP {status}). Open it in ComfyUI, or look at"
+        " its log."
+    )
+
+
+async def _bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Read a body of at most *limit* bytes; None if it is larger."""
     parts: list[bytes] = []
     size = 0
     async for part in answer.content.iter_chunked(1 << 16):
         size += len(part)
         if size > limit:
-            raise OutputError(
-                f"{what} is larger than {limit} bytes, the most that is fetched. Ask for something"
-                " smaller, or open it in ComfyUI."
-            )
+            return None
         parts.append(part)
     return b"".join(parts)

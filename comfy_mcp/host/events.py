@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -63,9 +64,12 @@ def meaning(frame: str | bytes) -> Event | None:
     if isinstance(frame, bytes):
         return None
     try:
-        message: object = json.loads(frame)
+        return _read(json.loads(frame))
     except (ValueError, RecursionError):
         return None
+
+
+def _read(message: object) -> Event | None:
     if not isinstance(message, dict):
         return None
     body = cast("dict[str, Any]", message)
@@ -93,7 +97,7 @@ def _executing(prompt_id: str, data: Mapping[str, Any]) -> Event:
 
 def _started(prompt_id: str, data: Mapping[str, Any]) -> Event:
     nodes = data.get("nodes")
-    cached = nodes if isinstance(nodes, list) else []
+    cached = cast("list[object]", nodes) if isinstance(nodes, list) else []
     return Started(prompt_id, cached=tuple(map(str, cached)))
 
 
@@ -123,11 +127,12 @@ def _state(prompt_id: str, data: Mapping[str, Any]) -> NodesState | None:
         for state in cast("dict[str, Any]", nodes).values()
         if isinstance(state, dict)
     ]
-    running = next((state for state in states if state.get("state") == "running"), {})
+    idle: dict[str, Any] = {}
+    running = next((state for state in states if state.get("state") == "running"), idle)
     node = running.get("display_node_id") or running.get("node_id")
     return NodesState(
         prompt_id,
-        sum(state.get("state") in {"finished", "error"} for state in states),
+        sum(state.get("state") in ("finished", "error") for state in states),
         None if node is None else str(node),
         _number(running.get("value")),
         _number(running.get("max")),
@@ -135,7 +140,12 @@ def _state(prompt_id: str, data: Mapping[str, Any]) -> NodesState | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    """*value* if it is a number that can be counted with, else 0."""
+    try:
+        number = float(value) if isinstance(value, int | float) else 0.0
+    except OverflowError:
+        return 0.0
+    return max(number, 0.0) if math.isfinite(number) else 0.0
 
 
 _READERS: Mapping[str, Callable[[str, Mapping[str, Any]], Event | None]] = {

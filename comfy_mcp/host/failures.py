@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ from comfy_mcp.errors import (
 from comfy_mcp.host.wire import NodeErrors, Refusal
 
 __all__ = [
+    "answer_lost",
+    "ids_of_its_own",
     "lost_or_unreachable",
     "not_comfyui",
     "problems_of",
@@ -40,7 +42,7 @@ _HINTS = {
 
 
 @contextmanager
-def reading(base: str) -> Iterator[None]:
+def reading(base: str) -> Generator[None]:
     """Errors of a request that changes nothing."""
     try:
         yield
@@ -57,28 +59,46 @@ def reading(base: str) -> Iterator[None]:
 
 
 @contextmanager
-def lost_or_unreachable(base: str, prompt_id: str) -> Iterator[None]:
+def lost_or_unreachable(base: str, prompt_id: str) -> Generator[None]:
     """Errors of a request that changes something: either it was never sent, or nobody knows."""
     try:
         yield
     except (TimeoutError, aiohttp.ClientError) as error:
-        raise AnswerLost(
-            f"The request was sent to ComfyUI at {base}, but its answer was lost"
-            f" ({type(error).__name__}). Do not send it again: ask get_job for {prompt_id}.",
-            prompt_id=prompt_id,
-        ) from error
+        raise answer_lost(base, prompt_id, type(error).__name__) from error
 
 
-async def unreachable(base: str, error: aiohttp.ClientError) -> HostUnreachable:
+def answer_lost(base: str, prompt_id: str, why: str) -> AnswerLost:
+    """The job may exist, and nobody said so."""
+    return AnswerLost(
+        f"The request was sent to ComfyUI at {base}, but its answer was lost ({why}). Do not send"
+        f" it again: ask get_job for {prompt_id}.",
+        prompt_id=prompt_id,
+    )
+
+
+def ids_of_its_own(theirs: str) -> HostRejected:
+    """ComfyUI queued the job under *theirs* instead of our id, so it cannot be followed."""
+    return HostRejected(
+        "This ComfyUI is older than 0.3.45 and gives jobs ids of its own, so that they can be"
+        " neither followed nor stopped safely: update ComfyUI. The job was taken out of the queue"
+        f" again, unless it had begun: then it runs on as {theirs}.",
+        kind="ids_of_its_own",
+        status=200,
+    )
+
+
+async def unreachable(
+    base: str, error: aiohttp.ClientError, *, desktop_port: int = DESKTOP_PORT
+) -> HostUnreachable:
     """Nobody listens there; looks whether ComfyUI Desktop's port answers instead."""
     cause = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else None
     reason = cause or type(error).__name__
     local = urlsplit(base)
-    here = local.hostname in {"127.0.0.1", "localhost", "::1"} and local.port != DESKTOP_PORT
-    if here and await _answers("127.0.0.1", DESKTOP_PORT):
+    here = local.hostname in {"127.0.0.1", "localhost", "::1"} and local.port != desktop_port
+    if here and await _answers("127.0.0.1", desktop_port):
         return HostUnreachable(
-            f"No ComfyUI at {base} ({reason}), but something answers at port {DESKTOP_PORT},"
-            f" where ComfyUI Desktop listens: set COMFYUI_HOST=127.0.0.1:{DESKTOP_PORT}."
+            f"No ComfyUI at {base} ({reason}), but something answers at port {desktop_port},"
+            f" where ComfyUI Desktop listens: set COMFYUI_HOST=127.0.0.1:{desktop_port}."
         )
     return HostUnreachable(
         f"No ComfyUI at {base} ({reason}). Start ComfyUI, or set COMFYUI_HOST to where it runs."
@@ -122,7 +142,7 @@ def rejected(status: int, body: bytes) -> HostRejected | None:
     kinds = [refusal.error.type, *(problem.kind for problem in problems)]
     hint = next((f" What to do: {_HINTS[kind]}." for kind in kinds if kind in _HINTS), "")
     return HostRejected(
-        f"ComfyUI refused the workflow: {text[:2_000]}{more}.{hint}",
+        f"ComfyUI refused the workflow: {text[:2_000].rstrip('. ')}{more}.{hint}",
         kind=refusal.error.type,
         problems=problems,
         status=status,

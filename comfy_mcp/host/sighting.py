@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ def in_queue(queue: Queue, prompt_id: str) -> Pending | Running | None:
     """Where *prompt_id* stands in the queue; positions follow run order, not the listed heap."""
     if any(_id(item) == prompt_id for item in queue.queue_running):
         return Running()
-    order = sorted(
-        (float(item[0]), str(_id(item))) for item in queue.queue_pending if len(item) > 1
-    )
+    order = sorted((_place(item), str(_id(item))) for item in queue.queue_pending if len(item) > 1)
     places = [place for place, (_, known) in enumerate(order, 1) if known == prompt_id]
     return Pending(places[0]) if places else None
 
@@ -110,7 +109,7 @@ def ended(outputs: Mapping[str, Any], status: HistoryStatus | None) -> Ended:
         failure,
         _stamp(by_name.get("execution_start", {})),
         _stamp(last),
-        len(by_name.get("execution_cached", {}).get("nodes") or ()),
+        _length(by_name.get("execution_cached", {}).get("nodes")),
     )
 
 
@@ -126,12 +125,12 @@ def outputs_of(outputs: Mapping[str, Any]) -> tuple[OutputFile, ...]:
         if isinstance(kinds, dict)
         for key, values in cast("dict[str, Any]", kinds).items()
         if isinstance(values, list)
-        for item in _items(node_id, key, values)
+        for item in _items(node_id, key, cast("list[object]", values))
     )
     return tuple(item for item, _ in zip(found, range(MAX_OUTPUTS), strict=False))
 
 
-def _items(node_id: str, key: str, values: list[Any]) -> Iterator[OutputFile]:
+def _items(node_id: str, key: str, values: list[object]) -> Iterator[OutputFile]:
     for value in values:
         if isinstance(value, dict):
             yield from _file(node_id, key, cast("dict[str, Any]", value))
@@ -159,11 +158,20 @@ def _failure(data: Mapping[str, Any]) -> NodeFailure:
 
 def _stamp(data: Mapping[str, Any]) -> int | None:
     value = data.get("timestamp")
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+def _length(value: object) -> int:
+    return len(cast("list[object]", value)) if isinstance(value, list) else 0
+
+
+def _place(item: list[Any]) -> float:
+    """Lower runs first; what is no number runs last."""
+    return float(item[0]) if isinstance(item[0], int | float) else inf
 
 
 def _id(item: list[Any]) -> str | None:

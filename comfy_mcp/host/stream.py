@@ -23,22 +23,36 @@ __all__ = ["EventStream"]
 MAX_FRAME = 256 * 1024 * 1024
 """Custom nodes send pictures and whole states in one frame."""
 
+
+class _Direct(connect):
+    """Goes where it is told and nowhere else: a redirect would carry our API key to a stranger."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Take a redirect for the failure that it is."""
+        return exc
+
+
 FAILURES = (OSError, TimeoutError, InvalidHandshake, WebSocketException)
 
 
 class EventStream:
-    """Keeps one socket open while it is wanted and hands every event to *heard*."""
+    """Keeps one socket open while it is wanted and hands every event to *heard*.
+
+    *dropped* is called when a connection is gone or could not be had: time to look oneself.
+    """
 
     def __init__(
         self,
         address: Address,
         heard: Callable[[Event], None],
         *,
+        dropped: Callable[[], None] = lambda: None,
         open_seconds: float = 5.0,
         pause: tuple[float, float] = (0.5, 15.0),
     ) -> None:
         self._address = address
         self._heard = heard
+        self._dropped = dropped
         self._open_seconds = open_seconds
         self._pause = pause
         self._task: asyncio.Task[None] | None = None
@@ -74,13 +88,14 @@ class EventStream:
                 pause = min(pause * 2, most)
             finally:
                 self.client_id = None
+                self._dropped()
             # A failed attempt is an answer, too: nobody waits for a socket that is not to be had.
             self._settled.set()
             await asyncio.sleep(pause)
 
     async def _listen(self) -> None:
         client_id = str(uuid4())
-        async with connect(
+        async with _Direct(
             f"{self._address.socket}?clientId={client_id}",
             additional_headers=dict(self._address.headers),
             max_size=MAX_FRAME,

@@ -12,7 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from comfy_mcp.errors import AnswerLost, HostError, HostRejected, HostUnreachable, JobNotFound
+from comfy_mcp.errors import (
+    AnswerLost,
+    ComfyMCPError,
+    HostError,
+    JobNotFound,
+    StateError,
+)
 from comfy_mcp.host import (
     Absent,
     Ended,
@@ -74,7 +80,7 @@ class Jobs:
         self.label = label
         self.now_ms = now_ms
         self._pace = pace
-        self._stream = EventStream(host.address, self._heard)
+        self._stream = EventStream(host.address, self._heard, dropped=self._look_around)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -94,9 +100,9 @@ class Jobs:
         written down all the same.
 
         Raises:
-            HostRejected: ComfyUI refused it.
-            HostUnreachable: nothing was sent.
+            HostError: ComfyUI did not take it (HostRejected: and said why).
             AnswerLost: it was sent, and ComfyUI does not show it yet.
+            PermitError: *permit* is not for this graph and job.
         """
         task = self._spawn(self._submit(graph, prompt_id, permit))
         return await asyncio.shield(task)
@@ -172,6 +178,7 @@ class Jobs:
     async def settle(self, row: JobRow, status: str, result: Mapping[str, Any]) -> None:
         """Write a job's end down, once, whoever notices it first."""
         if may_move(row.status, status):
+            result = {**row.result, **result}
             record = outcome_record(row.prompt_id, status, row.decision_id, result)
             await self.store.move_job(
                 row.prompt_id, status, self.now_ms(), result=result, record=record
@@ -192,21 +199,33 @@ class Jobs:
         watch = Watch(prompt_id, client_id=client_id, total=len(graph.nodes))
         self._watches[prompt_id] = watch
         try:
-            warnings = await self.host.submit(
-                graph, prompt_id=prompt_id, client_id=client_id, permit=permit
+            warnings = await self._send(graph, watch, client_id, permit)
+            await self.store.move_job(
+                prompt_id, "pending", self.now_ms(), result={"warnings": list(warnings)}
             )
-        except (HostRejected, HostUnreachable):
-            del self._watches[prompt_id]
-            await self.store.move_job(prompt_id, "refused", self.now_ms())
-            raise
         except AnswerLost:
-            await self._search(prompt_id)
-            warnings = ()
-        await self.store.move_job(
-            prompt_id, "pending", self.now_ms(), result={"warnings": list(warnings)}
-        )
+            # It may show up yet: followed, so that its slot is freed one way or the other.
+            self._spawn(self._run(watch))
+            raise
+        except ComfyMCPError as error:
+            self._let_go(watch)
+            if not isinstance(error, StateError):
+                await self.store.move_job(prompt_id, "refused", self.now_ms())
+            raise
         self._spawn(self._run(watch))
         return warnings
+
+    async def _send(
+        self, graph: Graph, watch: Watch, client_id: str, permit: SubmitPermit
+    ) -> tuple[str, ...]:
+        prompt_id = watch.prompt_id
+        try:
+            return await self.host.submit(
+                graph, prompt_id=prompt_id, client_id=client_id, permit=permit
+            )
+        except AnswerLost:
+            await self._search(prompt_id)
+            return ()
 
     async def _search(self, prompt_id: str) -> None:
         """Look for a job whose answer was lost; it is never sent twice."""
@@ -243,6 +262,7 @@ class Jobs:
         if known is not None:
             return known
         watch = self._watches[prompt_id] = Watch(prompt_id)
+        watch.poke()
         self._spawn(self._run(watch))
         return watch
 
@@ -265,12 +285,18 @@ class Jobs:
                     await self._step(watch)
                 pause = min(pause * 1.5, self._pace.most)
         finally:
-            self._watches.pop(watch.prompt_id, None)
-            watch.final = True
-            watch.announce()
+            self._let_go(watch)
+
+    def _let_go(self, watch: Watch) -> None:
+        self._watches.pop(watch.prompt_id, None)
+        watch.final = True
+        watch.announce()
 
     async def _step(self, watch: Watch) -> None:
         row = await self.store.job(watch.prompt_id)
+        if row is not None and ends(row.status):
+            watch.final = True  # another process may have written it
+            return
         try:
             seen = await self.look(watch.prompt_id, row)
         except HostError as error:
@@ -282,15 +308,20 @@ class Jobs:
         over = isinstance(seen, Ended | Absent) if row is None else False
         watch.final = watch.final or over or (row is None and not watch.waiting)
 
+    def _look_around(self) -> None:
+        """The socket is gone: whatever it would have said has to be looked up."""
+        for watch in self._watches.values():
+            watch.poke()
+
     def _heard(self, event: Event) -> None:
         if isinstance(event, QueueChanged):
             for watch in self._watches.values():
                 if watch.live.status == "pending":
                     watch.poke(0.05)
             return
-        watch = self._watches.get(event.prompt_id)
-        if watch is not None:
-            watch.hear(event)
+        known = self._watches.get(event.prompt_id)
+        if known is not None:
+            known.hear(event)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Hold on to a task until it is done or this object is closed."""

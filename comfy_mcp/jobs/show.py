@@ -7,7 +7,7 @@ from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.hints import clean, hint
 from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
 from comfy_mcp.jobs.record import failure_of, files_of, gpu_ms
-from comfy_mcp.jobs.table import shown
+from comfy_mcp.jobs.table import ends, shown
 from comfy_mcp.jobs.watch import Live
 from comfy_mcp.outputs import describe
 from comfy_mcp.store.protocol import JobRow
@@ -104,7 +104,7 @@ def _progress(live: Live | None) -> Progress | None:
 
 def _timings(row: JobRow, now_ms: int) -> Timings:
     ran = gpu_ms(row.result)
-    until = row.changed_ms if row.result.get("ended_ms") or row.status == "lost" else now_ms
+    until = row.changed_ms if ends(row.status) else now_ms
     return Timings(
         since_submit=round(max(0, until - row.created_ms) / 1000, 3),
         running=None if ran is None else round(ran / 1000, 3),

@@ -35,7 +35,7 @@ class InterruptResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stopped: Annotated[bool, Field(description="It runs no more (verified)")]
-    prompt_id: str | None
+    prompt_id: str | None = None
     was: str
     took_ms: int
     actions: list[str]

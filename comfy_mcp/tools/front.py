@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+import anyio
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
@@ -25,6 +26,8 @@ from comfy_mcp.tools.adapt import caller_of, register
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.failure import ERROR, faults_in, payload, told
 from comfy_mcp.tools.look import read_output
+from comfy_mcp.tools.run import library_in_words
+from comfy_mcp.tools.schema import slim
 from comfy_mcp.tools.table import TOOLS
 
 __all__ = ["OUTPUT_TEMPLATE", "GuardedServer"]
@@ -43,8 +46,13 @@ class GuardedServer(MCPServer[Any]):
             register(self, app, tool, grant)
 
     async def list_tools(self) -> list[MCPTool]:
-        """The tools that the policy shows."""
-        return [tool for tool in await super().list_tools() if self._app.gate.listed(tool.name)]
+        """The tools that the policy shows, in as few bytes as say the same."""
+        tools = [_slim(t) for t in await super().list_tools() if self._app.gate.listed(t.name)]
+        return [await self._with_library(t) if t.name == "run_workflow" else t for t in tools]
+
+    async def _with_library(self, tool: MCPTool) -> MCPTool:
+        words = await anyio.to_thread.run_sync(library_in_words, self._app.library)
+        return tool.model_copy(update={"description": f"{tool.description}\n\n{words}"})
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -107,6 +115,15 @@ class GuardedServer(MCPServer[Any]):
         except ValidationError as error:
             return f"The arguments of {name} cannot be used: {faults_in(error)}."
         return None
+
+
+def _slim(tool: MCPTool) -> MCPTool:
+    return tool.model_copy(
+        update={
+            "input_schema": slim(tool.input_schema),
+            "output_schema": slim(tool.output_schema),
+        }
+    )
 
 
 def _unknown(name: str) -> CallToolResult:

@@ -7,13 +7,18 @@ from typing import Annotated, Any, cast
 import anyio
 from pydantic import Field
 
+from comfy_mcp.errors import WorkflowError
 from comfy_mcp.jobs.job import Job
+from comfy_mcp.library import Library
 from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.hints import with_next
 from comfy_mcp.workflow import Filled, digest, fill, parse_graph
 
-__all__ = ["Wait", "run_workflow"]
+__all__ = ["Wait", "library_in_words", "run_workflow"]
+
+MAX_LIBRARY = 1_500
+"""Characters; clients cut descriptions at 2 kB."""
 
 Wait = Annotated[float, Field(ge=0, le=600)]
 
@@ -31,8 +36,8 @@ async def run_workflow(
 ) -> Job:
     """Run a ComfyUI workflow and wait for its outputs.
 
-    Library: txt2img, img2img, upscale, color_card. A wait that runs out is no error: the job goes
-    on; ask get_job. Look at pictures with view_output.
+    A wait that runs out is no error: the job goes on; ask get_job. Look at pictures with
+    view_output.
     """
     name = workflow if isinstance(workflow, str) else "inline"
     filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params)
@@ -51,6 +56,29 @@ async def run_workflow(
     done = await jobs.wait(job.prompt_id, caller.grant, wait_seconds, caller.tell)
     drawn = [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
     return with_next(done.model_copy(update={"warnings": [*done.warnings, *drawn]}), app.gate)
+
+
+def library_in_words(library: Library) -> str:
+    """The library as a model reads it: names with parameters, those that must be given first.
+
+    Reads files: call it on a thread. A workflow that cannot be read is named without parameters;
+    running it says why.
+    """
+    try:
+        lines = [_line(library, name) for name in library.names()]
+    except WorkflowError as error:
+        return f"The library cannot be read: {error}"
+    text = "\n".join(["Library (* must be given):", *lines])
+    return text if len(text) <= MAX_LIBRARY else text[:MAX_LIBRARY].rpartition("\n")[0] + "\n..."
+
+
+def _line(library: Library, name: str) -> str:
+    try:
+        manifest = library.load(name).manifest
+    except WorkflowError:
+        return name
+    given = [f"{one.name}*" if one.required else one.name for one in manifest.parameters]
+    return f"{name}({', '.join(given)})"
 
 
 def _prepare(app: App, workflow: str | dict[str, Any], params: dict[str, Any]) -> Filled:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from comfy_mcp.errors import WorkflowError
 
-__all__ = ["MOST_FLAWS", "MOST_NAMES", "Flaw", "listed", "nearest", "refuse", "shown"]
+__all__ = ["MOST_FLAWS", "MOST_NAMES", "Flaw", "listed", "nearest", "refuse", "shown", "told"]
 
 MOST_FLAWS = 5
 MOST_NAMES = 20
@@ -32,18 +32,19 @@ def refuse(flaws: Iterable[Flaw], heading: str = "The workflow cannot be sent") 
         WorkflowError: there is a flaw; node and input are those of the first.
     """
     found = tuple(islice(flaws, MOST_FLAWS + 1))
-    if not found:
-        return
-    first = found[0]
-    if len(found) == 1:
-        raise WorkflowError(first.text, node_id=first.node_id, input_name=first.input_name)
-    lines = "".join(f"\n  - {flaw.text}" for flaw in found[:MOST_FLAWS])
-    more = "\n  - and more." if len(found) > MOST_FLAWS else ""
-    raise WorkflowError(
-        f"{heading}, for these reasons:{lines}{more}",
-        node_id=first.node_id,
-        input_name=first.input_name,
-    )
+    if found:
+        raise told(found, heading)
+
+
+def told(flaws: Sequence[Flaw], heading: str) -> WorkflowError:
+    """The first few of *flaws*, of which there is at least one, as one error."""
+    first, many = flaws[0], len(flaws)
+    text = first.text
+    if many > 1:
+        lines = "".join(f"\n  - {flaw.text}" for flaw in flaws[:MOST_FLAWS])
+        more = "\n  - and more." if many > MOST_FLAWS else ""
+        text = f"{heading}, for these reasons:{lines}{more}"
+    return WorkflowError(text, node_id=first.node_id, input_name=first.input_name)
 
 
 def shown(text: str) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from comfy_mcp.workflow.accept import Kind, Limits, problem_with
 from comfy_mcp.workflow.digest import canonical
-from comfy_mcp.workflow.flaws import Flaw, listed, refuse, shown
+from comfy_mcp.workflow.flaws import Flaw, listed, refuse, shown, told
 from comfy_mcp.workflow.graph import Graph, as_link
 
 __all__ = ["Manifest", "Parameter", "Scalar", "Target", "check_targets", "parse_manifest"]
@@ -132,8 +132,8 @@ def parse_manifest(value: object) -> Manifest:
     try:
         return Manifest.model_validate_json(canonical(value))
     except ValidationError as exc:
-        refuse((_flaw(error) for error in exc.errors()), "The manifest cannot be used")
-        raise
+        flaws = [_flaw(error) for error in exc.errors()]
+        raise told(flaws, "The manifest cannot be used") from exc
 
 
 def check_targets(manifest: Manifest, graph: Graph) -> None:

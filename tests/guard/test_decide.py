@@ -138,9 +138,11 @@ def test_an_agent_reads_the_name_it_used() -> None:
     assert decision.limits[0].words.startswith("comfy_cancel_generation ")
 
 
-@pytest.mark.parametrize("tool", ["cancel_job", "interrupt_execution", "comfy_cancel_generation"])
+@pytest.mark.parametrize(
+    "tool", ["cancel_job", "interrupt_execution", "comfy_cancel_generation", "view_output"]
+)
 @pytest.mark.parametrize("owner", ["other agent", "human", "anybody else"])
-def test_nobody_stops_the_jobs_of_others(tool: str, owner: str) -> None:
+def test_nobody_stops_or_looks_into_the_jobs_of_others(tool: str, owner: str) -> None:
     decision = ask(ALLOWED, tool, owner)
     assert (decision.effect, decision.code, decision.rule) == (
         Effect.DENY,
@@ -150,11 +152,12 @@ def test_nobody_stops_the_jobs_of_others(tool: str, owner: str) -> None:
 
 
 @pytest.mark.parametrize("owner", ["mine", None])
-def test_an_agent_stops_its_own_jobs(owner: str | None) -> None:
-    assert ask(ALLOWED, "cancel_job", owner).code == "allowed"
+def test_an_agent_stops_and_looks_into_its_own_jobs(owner: str | None) -> None:
+    for tool in ("cancel_job", "view_output"):
+        assert ask(ALLOWED, tool, owner).code == "allowed"
 
 
-def test_the_jobs_of_others_may_be_looked_at() -> None:
+def test_the_status_of_others_jobs_may_be_asked_for() -> None:
     assert ask(ALLOWED, "get_job", "human").code == "allowed"
 
 

@@ -16,9 +16,9 @@ def told(text: str) -> list[tuple[str, str]]:
 
 
 def test_a_key_that_stands_twice_is_a_fault_at_its_place() -> None:
-    assert told('{"a": {"b": 1, "c": 2, "b": 3, "b": 4}}') == [
-        ("/a/b", 'the key "b" stands here more than once.')
-    ]
+    expected = [("/a/b", 'the key "b" stands here more than once.')]
+    assert told('{"a": {"b": 1, "c": 2, "b": 1}}') == expected
+    assert told('{"a": {"b": 1, "c": 2, "b": 3, "b": 4}}') == expected
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e99999999999999999999"])

@@ -36,6 +36,23 @@ def test_tables_that_are_there_are_left_alone(tmp_path: Path) -> None:
         assert second.execute("SELECT last_ms FROM head").fetchone() == (7,)
 
 
+def test_a_file_that_is_being_looked_at_is_waited_for(tmp_path: Path) -> None:
+    with connected(tmp_path / "guard.db") as reader, connected(tmp_path / "guard.db") as maker:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM sqlite_master").fetchall()
+        tries: list[str] = []
+
+        def leave_at_the_second_try(statement: str) -> None:
+            tries.extend([statement] if "journal_mode" in statement else [])
+            if len(tries) == 2 and reader.in_transaction:
+                reader.execute("COMMIT")
+
+        maker.execute("PRAGMA busy_timeout = 0")
+        maker.set_trace_callback(leave_at_the_second_try)
+        prepare(maker, tmp_path, 5)
+        assert pragma(maker, "journal_mode") == "wal"
+
+
 def test_a_disk_without_shared_memory_is_refused(tmp_path: Path) -> None:
     with connected(":memory:") as connection, pytest.raises(StateError, match="Use a local disk"):
         prepare(connection, tmp_path, 1)

@@ -129,7 +129,12 @@ def test_a_picture_is_a_file_of_the_input_folder_and_nothing_else(name: str) -> 
 
 @given(st.sampled_from(KINDS), ANY)
 def test_a_value_that_is_taken_has_the_type(kind: Kind, value: object) -> None:
-    types = {"integer": int, "seed": int, "number": (int, float), "boolean": bool}
+    types: dict[str, type | tuple[type, ...]] = {
+        "integer": int,
+        "seed": int,
+        "number": (int, float),
+        "boolean": bool,
+    }
 
     if problem_with(value, kind, Limits(choices=("a",))) is None:
         assert isinstance(value, types.get(kind, str))

@@ -1,4 +1,4 @@
-"""Promise: each flaw of a node is told with node, input and fix, before ComfyUI can trip over it."""
+"""Promise: each flaw of a node is told with its place and its fix, before it can hurt ComfyUI."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_budget_is_for_all_values_together() -> None:
 
 
 def test_kinds_have_the_words_of_json() -> None:
-    values = [None, True, 1, 1.0, "", [], {}, ()]
+    values: list[object] = [None, True, 1, 1.0, "", [], {}, ()]
 
     assert [kind_of(value) for value in values] == [
         *("null", "a boolean", "an integer", "a number", "a string", "a list", "an object"),

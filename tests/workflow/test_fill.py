@@ -31,7 +31,7 @@ def seven() -> int:
 
 
 def graph() -> Graph:
-    inputs = {kind: None for kind in TYPES}
+    inputs = dict.fromkeys(TYPES)
     return parse_graph(
         {
             "1": {"class_type": "Source", "inputs": {**inputs, "untouched": 1}},
@@ -188,7 +188,7 @@ def test_a_workflow_without_parameters_says_so() -> None:
 
 def test_an_inline_workflow_takes_no_parameters() -> None:
     assert fill(graph(), None, {}, draw_seed=seven) == Filled(graph(), {})
-    with pytest.raises(WorkflowError, match="given inline.*into its nodes.*width"):
+    with pytest.raises(WorkflowError, match=r"given inline.*into its nodes.*width"):
         fill(graph(), None, {"width": 1}, draw_seed=seven)
 
 

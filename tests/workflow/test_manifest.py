@@ -214,4 +214,4 @@ def test_what_a_caller_is_told_has_no_targets_and_says_what_is_required() -> Non
 
 def test_a_manifest_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        manifest().title = "Other"  # type: ignore[misc]
+        manifest().title = "Other"

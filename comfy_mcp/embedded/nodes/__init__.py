@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comfy_mcp.embedded.nodes import save, sources, words
+from comfy_mcp.embedded.nodes import (
+    batches,
+    diffusion,
+    filters,
+    geometry,
+    latents,
+    masks,
+    save,
+    sources,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL", "catalogue"]
 
-ALL: tuple[Node, ...] = (*sources.NODES, *words.NODES, *save.NODES)
+ALL: tuple[Node, ...] = (
+    *sources.NODES,
+    *filters.NODES,
+    *geometry.NODES,
+    *batches.NODES,
+    *masks.NODES,
+    *words.NODES,
+    *latents.NODES,
+    *diffusion.NODES,
+    *save.NODES,
+)
 
 
 def catalogue(profile: Profile) -> Mapping[str, Node]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from comfy_mcp.embedded.paths import Folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from PIL.Image import Image
 
@@ -36,16 +37,8 @@ INT, FLOAT, STRING, BOOLEAN = "INT", "FLOAT", "STRING", "BOOLEAN"
 MAX_SIZE = 16384
 
 
-class Interrupted(Exception):  # noqa: N818 - named for what happened, as in "the job was interrupted"
+class Interrupted(Exception):
     """The job was told to stop."""
-
-
-class Folders(Protocol):
-    """Where files are: the three folders that /view serves."""
-
-    input: Path
-    output: Path
-    temp: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +66,6 @@ class Result:
     ui: Mapping[str, list[Any]] | None = None
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input: its *kind* is a type, or "COMBO" with a choice of *options*.
@@ -91,7 +82,7 @@ class Input:
 
     def choices(self, folders: Folders) -> list[str]:
         """What may be chosen, now."""
-        return list(self.options) if isinstance(self.options, tuple) else self.options(folders)
+        return self.options(folders) if callable(self.options) else list(self.options)
 
 
 @dataclass(frozen=True, slots=True)

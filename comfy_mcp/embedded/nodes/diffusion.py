@@ -15,7 +15,6 @@ from comfy_mcp.embedded.nodes.base import (
     image,
     link,
     number,
-    text,
     whole,
 )
 from comfy_mcp.embedded.nodes.latents import Latent

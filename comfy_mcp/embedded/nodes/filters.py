@@ -9,14 +9,15 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from comfy_mcp.embedded.nodes.base import Context, Node, Result, combo, image, number, whole
 from comfy_mcp.embedded.nodes.pictures import same_size
+from comfy_mcp.embedded.raster import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["NODES"]
 
 MODULE = "comfy_extras.nodes_post_processing"
-BLENDS = {
+BLENDS: dict[str, Callable[[Image.Image, Image.Image], Image.Image]] = {
     "normal": lambda _below, above: above,
     "multiply": ImageChops.multiply,
     "screen": ImageChops.screen,
@@ -37,7 +38,7 @@ def _blend(_context: Context, inputs: Mapping[str, Any]) -> Result:
 
 def _blended(below: Image.Image, above: Image.Image, mode: str, factor: float) -> Image.Image:
     if mode == "difference":
-        return ImageChops.subtract(below, above.point(lambda value: int(value * factor)))
+        return ImageChops.subtract(below, mapped(above, lambda value: value * factor))
     return Image.blend(below, BLENDS[mode](below, above), factor)
 
 
@@ -50,10 +51,9 @@ def _spread(radius: int, sigma: float) -> float:
 
 
 def _blur(_context: Context, inputs: Mapping[str, Any]) -> Result:
-    # Three passes: nearer to the true curve than one, which is a stack of boxes.
-    spread = _spread(inputs["blur_radius"], inputs["sigma"]) / math.sqrt(3)
-    once = ImageFilter.GaussianBlur(spread)
-    return Result(([each.filter(once).filter(once).filter(once) for each in inputs["image"]],))
+    # Two passes: nearer to the true curve than one, which is a stack of boxes.
+    once = ImageFilter.GaussianBlur(_spread(inputs["blur_radius"], inputs["sigma"]) / math.sqrt(2))
+    return Result(([each.filter(once).filter(once) for each in inputs["image"]],))
 
 
 def _sharpen(_context: Context, inputs: Mapping[str, Any]) -> Result:

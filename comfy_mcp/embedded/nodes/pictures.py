@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
+from comfy_mcp.embedded.raster import scaled
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,7 +37,7 @@ def resized(
         return picture
     if crop == "center":
         return ImageOps.fit(picture, (width, height), RESAMPLING[method])
-    return picture.resize((width, height), RESAMPLING[method])
+    return scaled(picture, (width, height), RESAMPLING[method])
 
 
 def same_size(pictures: Iterable[Image.Image], like: Image.Image) -> list[Image.Image]:

@@ -46,11 +46,10 @@ def _replace(_context: Context, inputs: Mapping[str, Any]) -> Result:
         flags |= re.MULTILINE
     if inputs.get("dotall", False):
         flags |= re.DOTALL
-    count = inputs.get("count", 0)
-    found = re.sub(
-        inputs["regex_pattern"], inputs["replace"], inputs["string"], count=count, flags=flags
-    )
-    return Result((found,))
+    pattern: str = inputs["regex_pattern"]
+    new, old = str(inputs["replace"]), str(inputs["string"])
+    count = int(inputs.get("count", 0))
+    return Result((re.sub(pattern, new, old, count=count, flags=flags),))
 
 
 def _preview(_context: Context, inputs: Mapping[str, Any]) -> Result:

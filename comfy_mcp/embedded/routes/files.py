@@ -6,24 +6,28 @@ import asyncio
 import io
 import json
 import mimetypes
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from PIL import Image
 
-from comfy_mcp.embedded.paths import annotated
+from comfy_mcp.embedded.paths import annotated, lexically
 from comfy_mcp.embedded.uploads import store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from comfy_mcp.embedded.engine import Engine
     from comfy_mcp.embedded.profiles import Profile
 
 __all__ = ["routes"]
 
-OLD_DANGERS = {"text/html", "text/html-sandboxed", "application/xhtml+xml", "text/javascript", "text/css"}
+OLD_DANGERS = {
+    "text/html",
+    "text/html-sandboxed",
+    "application/xhtml+xml",
+    "text/javascript",
+    "text/css",
+}
 DANGERS = OLD_DANGERS | {
     "application/javascript",
     "application/x-javascript",
@@ -83,10 +87,10 @@ class _Files:
         base = self._engine.folders.of(kind or query.get("type", "output"))
         if base is None:
             raise _Refused(400)
-        folder = os.path.abspath(os.path.join(base, query.get("subfolder", "")))
-        if os.path.commonpath((folder, base)) != str(base):
+        folder = lexically(base, query.get("subfolder", ""))
+        if folder is None:
             raise _Refused(403)
-        path = base / folder / os.path.basename(name)
+        path = folder / Path(name).name
         if not path.is_file():
             raise _Refused(404)
         return path
@@ -108,13 +112,16 @@ class _Files:
         missing = self._engine.folders.temp / "missing"
         if base is None or not name or name.startswith("/") or ".." in name:
             return missing
-        folder = os.path.abspath(os.path.join(base, told.get("subfolder", "")))
-        return base / folder / name if os.path.commonpath((folder, base)) == str(base) else missing
+        return lexically(base, told.get("subfolder", ""), name) or missing
 
 
 def _previewed(path: Path, preview: str, channel: str) -> tuple[bytes, str]:
     asked = preview.split(";")
-    kind = asked[0] if asked[0] in {"webp", "jpeg"} and "a" not in channel.replace("rgba", "") else "webp"
+    kind = (
+        asked[0]
+        if asked[0] in {"webp", "jpeg"} and "a" not in channel.replace("rgba", "")
+        else "webp"
+    )
     quality = int(asked[-1]) if asked[-1].isdigit() else PREVIEW_QUALITY
     buffer = io.BytesIO()
     with Image.open(path) as picture:
@@ -129,7 +136,9 @@ def _channel(path: Path, channel: str) -> bytes:
         if channel == "rgb":
             picture.convert("RGB").save(buffer, "PNG")
             return buffer.getvalue()
-        alpha = picture.getchannel("A") if picture.mode == "RGBA" else Image.new("L", picture.size, 255)
+        alpha = (
+            picture.getchannel("A") if picture.mode == "RGBA" else Image.new("L", picture.size, 255)
+        )
         shown = Image.new("RGBA", picture.size)
     shown.putalpha(alpha)
     shown.save(buffer, "PNG")

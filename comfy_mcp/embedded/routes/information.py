@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from comfy_mcp.embedded.describe import described
+from comfy_mcp.embedded.features import server_features
 from comfy_mcp.embedded.models import FOLDERS
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
     from comfy_mcp.embedded.profiles import Profile
 
-__all__ = ["features", "internal", "routes"]
+__all__ = ["internal", "routes"]
 
 DEVICE = "embedded demo sampler (no GPU)"
-MAX_UPLOAD = 100 * 1024 * 1024
 PAGE = """<!doctype html><meta charset="utf-8"><title>Embedded demo host</title>
 <body style="font-family: sans-serif; max-width: 40em; margin: 4em auto">
 <h1>Embedded demo host</h1>
@@ -57,19 +57,6 @@ def internal(engine: Engine) -> list[web.RouteDef]:
     return [web.get("/internal/logs/raw", log)]
 
 
-def features(profile: Profile) -> dict[str, Any]:
-    """What the handshake and /features tell."""
-    known: dict[str, Any] = {"supports_preview_metadata": True, "max_upload_size": MAX_UPLOAD}
-    if not profile.since("0.28.0"):
-        return known
-    return known | {
-        "supports_model_type_tags": True,
-        "extension": {"manager": {"supports_v4": True}},
-        "node_replacements": True,
-        "assets": False,
-    }
-
-
 class _Information:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -101,7 +88,7 @@ class _Information:
         return web.json_response([])
 
     async def features(self, _request: web.Request) -> web.Response:
-        return web.json_response(features(self._engine.profile))
+        return web.json_response(server_features(self._engine.profile))
 
     async def stats(self, _request: web.Request) -> web.Response:
         return web.json_response(_stats(self._engine.profile))

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from comfy_mcp.embedded.joblist import Wanted, all_jobs, one_job, statuses
 from comfy_mcp.embedded.routes.prompts import canonical
+from comfy_mcp.embedded.values import as_list, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,10 +70,12 @@ class _Jobs:
             data = await request.json()
         except json.JSONDecodeError:
             return _bad("Request body must be valid JSON")
-        ids = data.get("job_ids") if isinstance(data, dict) else None
-        if not isinstance(ids, list):
+        ids = as_list((as_object(data) or {}).get("job_ids"))
+        if ids is None:
             return _bad("job_ids must be a list")
-        invalid = [each if isinstance(each, str) else repr(each) for each in ids if not canonical(each)]
+        invalid = [
+            each if isinstance(each, str) else repr(each) for each in ids if not canonical(each)
+        ]
         if invalid:
             told = {"error": "job_ids contains invalid id(s)", "invalid_ids": invalid}
             return web.json_response(told, status=400)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from comfy_mcp.embedded.features import server_features
 from comfy_mcp.embedded.queue import Item, number_of
 from comfy_mcp.embedded.refusals import BAD_PROMPT_ID, NO_PROMPT
 from comfy_mcp.embedded.validate import validate
+from comfy_mcp.embedded.values import as_object
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
@@ -24,7 +27,7 @@ SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 def routes(engine: Engine) -> list[web.RouteDef]:
     """The routes of this file."""
-    submit = _Submit(engine)
+    submit, features = _Submit(engine), server_features(engine.profile)
 
     async def remaining(_request: web.Request) -> web.Response:
         return web.json_response(engine.queue_info())
@@ -32,7 +35,7 @@ def routes(engine: Engine) -> list[web.RouteDef]:
     async def listen(request: web.Request) -> web.StreamResponse:
         if engine.faults().socket == "refused":
             return web.Response(status=500)
-        return await engine.sockets.serve(request, engine.hello)
+        return await engine.sockets.serve(request, engine.hello, features)
 
     return [
         web.get("/prompt", remaining),
@@ -60,7 +63,7 @@ class _Submit:
         if faults.lose_answer == "before":
             return _hang_up(request)
         answer = self._take(await request.json())
-        if answer.status == 200 and faults.answer_delay_ms:
+        if answer.status == HTTPStatus.OK and faults.answer_delay_ms:
             await asyncio.sleep(faults.answer_delay_ms / 1000)
         return _hang_up(request) if faults.lose_answer == "after" else answer
 
@@ -116,11 +119,11 @@ def _read_for_replacements(prompt: dict[str, Any]) -> None:
         node.get("class_type")
 
 
-def _extra_data(data: dict[str, Any], profile: Profile) -> dict[str, Any]:
+def _extra_data(data: dict[str, Any], profile: Profile) -> Any:
     extra: Any = data.get("extra_data", {})
     if "client_id" in data:
         extra["client_id"] = data["client_id"]
-    if profile.create_time and not isinstance(extra, dict):
+    if profile.create_time and as_object(extra) is None:
         raise TypeError("extra_data is not an object")
     return extra
 

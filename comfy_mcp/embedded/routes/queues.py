@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -51,7 +51,7 @@ class _Queues:
 
     async def interrupt(self, request: web.Request) -> web.Response:
         try:
-            data = await request.json()
+            data: Any = await request.json()
         except json.JSONDecodeError:
             data = {}
         prompt_id = data.get("prompt_id")

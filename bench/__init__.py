@@ -1,0 +1,1 @@
+"""How fast, how small: measured against a plain server on the same machine in the same run."""

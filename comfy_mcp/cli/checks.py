@@ -1,0 +1,145 @@
+"""The doctor's checks: each looks at one thing and says how it is and what to do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from comfy_mcp.cli.screen import Verdict
+from comfy_mcp.errors import ComfyMCPError, ConfigError, StateError, WorkflowError
+from comfy_mcp.guard.loading import Loaded, load
+from comfy_mcp.host.client import ComfyHost, Timeouts
+from comfy_mcp.host.version import TARGETED_INTERRUPT, parse_version
+from comfy_mcp.host.wire import SystemStats
+from comfy_mcp.library import Library, shipped_folder
+from comfy_mcp.settings import Settings
+from comfy_mcp.store.sqlite import SqliteStore
+
+__all__ = ["Finding", "about_host", "about_policy", "about_settings", "about_state", "about_workflows"]
+
+TIMEOUTS = Timeouts(connect=3, answer=5)
+"""Seconds; a person waits for this."""
+
+OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found; *advice* is what to do about it."""
+
+    verdict: Verdict
+    name: str
+    text: str
+    advice: str = ""
+
+
+class _Probe(ComfyHost):
+    """Asks what only a doctor wants to know."""
+
+    async def queue_length(self) -> tuple[int, int]:
+        """Jobs that run, and that wait."""
+        queue = await self._queue()
+        return len(queue.queue_running), len(queue.queue_pending)
+
+    async def has_jobs_api(self) -> bool:
+        """Whether GET /api/jobs is there."""
+        return (await self._get("/jobs", {"limit": "1"})).status == OK
+
+
+def about_settings(settings: Settings) -> list[Finding]:
+    """The settings in a line, and what is odd about the environment."""
+    where = settings.address.base if settings.address else "embedded"
+    line = f"ComfyUI {where}, grant {settings.grant}, protocol {settings.protocol}"
+    notes = [Finding(Verdict.NOTE, "settings", text) for text in settings.warnings]
+    return [Finding(Verdict.OK, "settings", line), *notes]
+
+
+async def about_host(settings: Settings) -> list[Finding]:
+    """Whether ComfyUI answers, which it is, and what it can do."""
+    if settings.address is None:
+        text = "embedded: the server starts the demo host by itself; no GPU is used"
+        return [Finding(Verdict.OK, "ComfyUI", text)]
+    probe = _Probe(settings.address, now_ms=_now_ms, timeouts=TIMEOUTS)
+    try:
+        stats = await probe.stats()
+        jobs_api = await probe.has_jobs_api()
+        running, waiting = await probe.queue_length()
+    except ComfyMCPError as error:
+        advice = "start ComfyUI, or say with --host where it is"
+        return [Finding(Verdict.FAIL, "ComfyUI", str(error), advice)]
+    finally:
+        await probe.close()
+    lines = (
+        f"{stats.system.comfyui_version or 'unknown version'} at {settings.address.base}",
+        f"device: {_devices(stats)}",
+        f"jobs API: {'yes' if jobs_api else 'no, the older queue and history are used'}",
+        f"queue: {running} running, {waiting} waiting",
+    )
+    return [Finding(Verdict.OK, "ComfyUI", "\n".join(lines)), *_interrupts(stats)]
+
+
+def about_policy(settings: Settings) -> tuple[list[Finding], Loaded | None]:
+    """Whether the policy can be used, and the policy if so."""
+    try:
+        loaded = load(settings.policies)
+    except ConfigError as error:
+        return [Finding(Verdict.FAIL, "policy", str(error), "correct the policy")], None
+    notes = [Finding(Verdict.NOTE, "policy", text) for text in loaded.warnings]
+    return [Finding(Verdict.OK, "policy", ", ".join(loaded.sources)), *notes], loaded
+
+
+async def about_state(settings: Settings) -> list[Finding]:
+    """Whether the state can be written, and whether the audit chain is whole."""
+    store = SqliteStore(settings.state)
+    advice = "make the state folder writable, or name another with --state"
+    try:
+        # A job that nobody has: this takes the lock and commits, and adds no row.
+        await store.move_job("doctor", "lost", _now_ms())
+        rows, fault = await store.verify()
+    except StateError as error:
+        return [Finding(Verdict.FAIL, "state", str(error), advice)]
+    finally:
+        await store.close()
+    if fault is not None:
+        text = f"{settings.state}: the audit chain is broken: {fault}"
+        keep = "keep a copy of the state folder and find out who changed it"
+        return [Finding(Verdict.FAIL, "state", text, keep)]
+    text = f"{settings.state} is writable\naudit chain verifies: {rows} rows"
+    return [Finding(Verdict.OK, "state", text)]
+
+
+def about_workflows(settings: Settings) -> list[Finding]:
+    """The library's workflows, and those that are broken."""
+    library = Library((*settings.workflows, shipped_folder()))
+    missing = [folder for folder in settings.workflows if not folder.is_dir()]
+    notes = [Finding(Verdict.NOTE, "workflows", f"{folder} is no folder") for folder in missing]
+    try:
+        names = library.names()
+    except WorkflowError as error:
+        return [Finding(Verdict.FAIL, "workflows", str(error), "mend the workflow folder")]
+    for name in names:
+        try:
+            library.load(name)
+        except WorkflowError as error:
+            notes.append(Finding(Verdict.NOTE, "workflows", str(error)))
+    return [Finding(Verdict.OK, "workflows", ", ".join(names)), *notes]
+
+
+def _interrupts(stats: SystemStats) -> list[Finding]:
+    version = parse_version(stats.system.comfyui_version)
+    if version is None or version >= TARGETED_INTERRUPT:
+        return [Finding(Verdict.OK, "ComfyUI", "one running job can be stopped by its id")]
+    text = (
+        "older than 0.3.57: every interrupt stops whatever runs, so a running job is only stopped"
+        " while nothing waits behind it; update ComfyUI"
+    )
+    return [Finding(Verdict.NOTE, "ComfyUI", text)]
+
+
+def _devices(stats: SystemStats) -> str:
+    names = [str(device.get("name") or "unnamed") for device in stats.devices]
+    return ", ".join(names) or "none told"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,85 @@
+"""``doctor``: is everything there, and what may an agent do?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from comfy_mcp.cli import options
+from comfy_mcp.cli.screen import Screen, Verdict
+from comfy_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from comfy_mcp.cli.checks import Finding
+    from comfy_mcp.guard.loading import Loaded
+
+__all__ = ["parser", "run"]
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The options of this command."""
+    made = options.new_parser(
+        program,
+        "Look at everything a server needs, and show what an agent may do. Changes nothing but"
+        " that the state folder is made if it is missing.",
+        "exit status: 0 fine (notes are fine), 1 something is broken, 2 settings or policy are\n"
+        f"unusable\n\nexample:\n  {program} --host gpu-box:8188 --policy policy.json",
+    )
+    options.add_shared(made)
+    return made
+
+
+def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Do all checks.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+    """
+    settings = options.settings(given, environ)
+    screen = Screen(sys.stdout)
+    loaded: Loaded | None = None
+    found: list[Finding] = []
+    for findings, policy in _examine(settings):
+        loaded = policy or loaded
+        found += findings
+        for one in findings:
+            screen.check(one.verdict, one.name, one.text)
+    if loaded is not None:
+        _show_powers(screen, loaded, settings.grant)
+    screen.say()
+    screen.say(f"Next: {_next(found)}", "bold")
+    if loaded is None:
+        return 2
+    return 1 if any(one.verdict is Verdict.FAIL for one in found) else 0
+
+
+def _examine(settings: Settings) -> Iterator[tuple[list[Finding], Loaded | None]]:
+    """The findings of each check, as soon as it is done."""
+    from comfy_mcp.cli import checks  # noqa: PLC0415 - --help does not need it
+
+    yield checks.about_settings(settings), None
+    yield asyncio.run(checks.about_host(settings)), None
+    yield checks.about_policy(settings)
+    yield asyncio.run(checks.about_state(settings)), None
+    yield checks.about_workflows(settings), None
+
+
+def _show_powers(screen: Screen, loaded: Loaded, grant: str) -> None:
+    from comfy_mcp.cli.powers import powers  # noqa: PLC0415 - --help does not need it
+
+    screen.title(f"What the agent {grant!r} may do")
+    rows = [
+        (power.tool, "yes" if power.listed else "no", power.words)
+        for power in powers(loaded.policy, grant)
+    ]
+    screen.table(("tool", "listed", "a call is"), rows)
+
+
+def _next(found: list[Finding]) -> str:
+    wanted = [one.advice for one in found if one.verdict is Verdict.FAIL and one.advice]
+    if wanted:
+        return f"{wanted[0]}, and run doctor again."
+    return f"{options.called()} config claude-desktop (or another client) prints what it needs."

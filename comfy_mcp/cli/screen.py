@@ -1,0 +1,148 @@
+"""What people read: colour and live bars where somebody looks on, plain text everywhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Screen", "Verdict", "clean"]
+
+Advance = Callable[[float, str], None]
+"""Moves a bar: percent, and a few words."""
+
+QUARTER = 25.0
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class Verdict(StrEnum):
+    """How a check went; the value is what is shown."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAIL = "FAIL"
+
+
+_COLOUR = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.FAIL: "bold red"}
+
+
+def clean(text: str) -> str:
+    """*text* without what could move a terminal's cursor: some of it was written by others."""
+    return _CONTROL.sub("?", text)
+
+
+class Screen:
+    """Writes to *out*; *live* where it is a terminal."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.live = out.isatty()
+        self._out = out
+        self._console = _console(out) if self.live else None
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Write *text*, lines kept as they are; *style* is rich's and needs a terminal."""
+        if self._console is None:
+            print(clean(text), file=self._out, flush=True)
+        else:
+            self._console.print(
+                clean(text), style=style or None, markup=False, highlight=False, soft_wrap=True
+            )
+
+    def title(self, text: str) -> None:
+        """Begin a part."""
+        self.say()
+        self.say(text, "bold")
+
+    def quote(self, text: str, style: str = "") -> None:
+        """Set *text* in from the margin; a terminal breaks it between words."""
+        if self._console is None:
+            self.say(f"  {text}")
+            return
+        from rich.padding import Padding  # noqa: PLC0415 - only for a terminal
+        from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
+        self._console.print(Padding(Text(clean(text), style), (0, 0, 0, 2)))
+
+    def check(self, verdict: Verdict, name: str, text: str) -> None:
+        """One line for one check; further lines of *text* are set below it."""
+        if self._console is None:
+            margin = " " * 18
+            self.say(f"{verdict:<5} {name:<11} {text}".replace("\n", f"\n{margin}"))
+            return
+        from rich.table import Table  # noqa: PLC0415 - only for a terminal
+        from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(width=5, style=_COLOUR[verdict])
+        grid.add_column(width=11, style="bold")
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(verdict), Text(name), Text(clean(text)))
+        self._console.print(grid)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns; the last one may be long."""
+        if self._console is None:
+            for line in _columns([headings, *rows]):
+                self.say(f"  {line}")
+            return
+        from rich import box  # noqa: PLC0415 - only for a terminal
+        from rich.table import Table  # noqa: PLC0415 - only for a terminal
+        from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
+        made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        for number, heading in enumerate(headings):
+            made.add_column(heading, no_wrap=number < len(headings) - 1)
+        for row in rows:
+            made.add_row(*(Text(clean(cell)) for cell in row))
+        self._console.print(made)
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[Advance]:
+        """A bar that moves; in plain text a line at every quarter."""
+        if self._console is None:
+            yield self._quarters(what)
+            return
+        from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
+
+        columns = (
+            TextColumn("  {task.description}", markup=False),
+            BarColumn(bar_width=40),
+            TextColumn("{task.percentage:>3.0f} % {task.fields[words]}", markup=False),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(what, total=100, words="")
+
+            def advance(percent: float, words: str) -> None:
+                progress.update(task, completed=percent, words=clean(words))
+
+            yield advance
+
+    def _quarters(self, what: str) -> Advance:
+        told = -1
+
+        def advance(percent: float, words: str) -> None:
+            nonlocal told
+            if int(percent // QUARTER) > told:
+                told = int(percent // QUARTER)
+                self.say(f"  {what}: {percent:3.0f} % {words}")
+
+        return advance
+
+
+def _console(out: TextIO) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - only for a terminal
+
+    return Console(file=out)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*cells, row[-1]]).rstrip()

@@ -1,0 +1,272 @@
+"""The gate: a refusal takes nothing; an admission leaves a decision and an outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from comfy_mcp.errors import ApprovalNeeded, Denied, HostRejected, PermitError, RateLimited
+from comfy_mcp.guard.gate import Call, Gate
+from comfy_mcp.guard.loading import parse
+from comfy_mcp.store.protocol import NewJob
+from comfy_mcp.store.sqlite import SqliteStore
+
+pytestmark = pytest.mark.anyio
+
+NOW = 1_800_000_000_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "state")
+    yield opened
+    await opened.close()
+
+
+class Bench:
+    """A gate whose clock stands where it is put."""
+
+    def __init__(self, store: SqliteStore, tools: dict[str, Any], **policy: Any) -> None:
+        self.store = store
+        self.now_ms = NOW
+        self.asked_to_reconcile: list[str] = []
+        self.number = 0
+        text = json.dumps({"version": "1", "default": "deny", "tools": tools, **policy})
+        self.gate = Gate(
+            parse(text, "policy.json"),
+            store,
+            now_ms=lambda: self.now_ms,
+            new_id=self._next,
+            reconcile=self._reconcile,
+        )
+
+    def _next(self) -> str:
+        self.number += 1
+        return f"{self.number:04}"
+
+    async def _reconcile(self, grant: str) -> None:
+        self.asked_to_reconcile.append(grant)
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """The audit log's records, oldest first."""
+        return [dict(row.record) for row in await self.store.tail(1_000)]
+
+
+def submit(number: int, grant: str = "local") -> Call:
+    job = NewJob(f"job-{number}", grant, "http://host", "card", f"sha256:{number}")
+    return Call("run_workflow", grant, job=job)
+
+
+async def test_an_admitted_submit_gets_a_permit_for_its_graph_and_job_only(
+    store: SqliteStore,
+) -> None:
+    bench = Bench(store, {"run_workflow": {}})
+
+    async with bench.gate.admit(submit(1)) as granted:
+        assert granted.stop is None
+        assert granted.submit is not None
+        with pytest.raises(PermitError):
+            granted.submit.spend(prompt_id="job-1", digest="sha256:other")
+        granted.submit.spend(prompt_id="job-1", digest="sha256:1")
+
+    row = await store.job("job-1")
+    assert row is not None
+    assert (row.status, row.decision_id) == ("submitting", granted.decision_id)
+
+
+async def test_an_admitted_stop_gets_a_permit_until_its_deadline(store: SqliteStore) -> None:
+    bench = Bench(store, {"cancel_job": {}})
+
+    async with bench.gate.admit(
+        Call("cancel_job", "local", target="job-1", owner="mine", stop_ms=1_000)
+    ) as granted:
+        assert granted.stop is not None
+        granted.stop.check(prompt_id="job-1", now_ms=NOW + 1_000)
+        with pytest.raises(PermitError):
+            granted.stop.check(prompt_id="job-1", now_ms=NOW + 1_001)
+        with pytest.raises(PermitError):
+            granted.stop.check(prompt_id="job-2", now_ms=NOW)
+
+
+async def test_every_admission_leaves_one_decision_and_one_outcome(store: SqliteStore) -> None:
+    bench = Bench(store, {"get_job": {}})
+
+    async with bench.gate.admit(Call("get_job", "local", client="test", args={"a": "sha256:1"})):
+        pass
+
+    decision, outcome = await bench.rows()
+    assert decision["kind"] == "decision"
+    assert decision["code"] == "allowed"
+    assert decision["args"] == {"a": "sha256:1"}
+    assert decision["client"] == "test"
+    assert outcome == {
+        "kind": "outcome",
+        "decision_id": decision["decision_id"],
+        "tool": "get_job",
+        "outcome": "ok",
+    }
+
+
+async def test_a_failure_of_the_call_is_its_outcome_and_goes_on_to_the_caller(
+    store: SqliteStore,
+) -> None:
+    bench = Bench(store, {"get_job": {}})
+
+    with pytest.raises(HostRejected):
+        async with bench.gate.admit(Call("get_job", "local")):
+            raise HostRejected("No.")
+
+    assert (await bench.rows())[-1]["outcome"] == "host_rejected"
+
+
+async def test_a_fault_of_our_own_is_an_outcome_too(store: SqliteStore) -> None:
+    bench = Bench(store, {"get_job": {}})
+
+    with pytest.raises(ZeroDivisionError):
+        async with bench.gate.admit(Call("get_job", "local")):
+            _ = 1 / 0
+
+    assert (await bench.rows())[-1]["outcome"] == "error"
+
+
+async def test_a_call_that_its_client_gave_up_is_written_down(store: SqliteStore) -> None:
+    bench = Bench(store, {"get_job": {}})
+
+    with anyio.move_on_after(5) as scope:
+        async with bench.gate.admit(Call("get_job", "local")):
+            scope.cancel()
+            await anyio.sleep_forever()
+
+    assert (await bench.rows())[-1]["outcome"] == "cancelled_by_client"
+
+
+async def test_a_denial_takes_nothing_and_is_written_down(store: SqliteStore) -> None:
+    bench = Bench(store, {"get_job": {}})
+
+    with pytest.raises(Denied) as caught:
+        async with bench.gate.admit(submit(1)):
+            pytest.fail("the body must not run")
+
+    assert caught.value.denial.code == "denied"
+    assert await store.job("job-1") is None
+    (row,) = await bench.rows()
+    assert (row["decision"], row["decision_id"]) == ("deny", caught.value.denial.decision_id)
+
+
+async def test_a_person_is_named_as_the_way_out_where_the_policy_wants_one(
+    store: SqliteStore,
+) -> None:
+    bench = Bench(store, {"run_workflow": {"action": "require_approval"}})
+
+    with pytest.raises(ApprovalNeeded) as caught:
+        async with bench.gate.admit(submit(1)):
+            pytest.fail("the body must not run")
+
+    assert caught.value.denial.code == "approval_required"
+    assert caught.value.denial.operator_hint
+
+
+async def test_a_full_limit_says_how_long_exactly_and_a_served_wait_suffices(
+    store: SqliteStore,
+) -> None:
+    bench = Bench(store, {"run_workflow": {"rate_limit": "2/minute"}})
+    for number in range(2):
+        async with bench.gate.admit(submit(number)):
+            bench.now_ms += 1_500
+
+    with pytest.raises(RateLimited) as caught:
+        async with bench.gate.admit(submit(2)):
+            pytest.fail("the body must not run")
+
+    denial = caught.value.denial
+    assert denial.retry_after_s == 57.0
+    assert denial.limit == {
+        "counter": denial.limit["counter"] if denial.limit else "",
+        "used": 2.0,
+        "max": 2.0,
+        "window_s": 60.0,
+        "scope": "grant",
+    }
+    assert await store.job("job-2") is None
+
+    bench.now_ms += 57_000 - 1
+    with pytest.raises(RateLimited):
+        async with bench.gate.admit(submit(3)):
+            pytest.fail("one millisecond too early")
+    bench.now_ms += 1
+    async with bench.gate.admit(submit(4)):
+        pass
+
+
+async def test_grants_do_not_eat_each_others_limits(store: SqliteStore) -> None:
+    bench = Bench(store, {"run_workflow": {"rate_limit": "1/minute"}})
+
+    for grant in ("alice", "bob"):
+        async with bench.gate.admit(submit(hash(grant), grant)):
+            pass
+
+    with pytest.raises(RateLimited):
+        async with bench.gate.admit(submit(3, "alice")):
+            pytest.fail("alice has had hers")
+
+
+async def test_a_limit_that_no_wait_can_meet_is_never_fits(store: SqliteStore) -> None:
+    limit = {"counter": "none", "window": "hour", "max": 0, "scope": "global"}
+    bench = Bench(store, {"run_workflow": {"limits": [limit]}})
+
+    with pytest.raises(RateLimited) as caught:
+        async with bench.gate.admit(submit(1)):
+            pytest.fail("the body must not run")
+
+    denial = caught.value.denial
+    assert (denial.code, denial.retryable, denial.retry_after_s) == ("never_fits", False, None)
+    assert denial.limit is not None
+    assert denial.limit["scope"] == "global"
+
+
+async def test_before_a_slot_is_refused_finished_jobs_are_looked_for(store: SqliteStore) -> None:
+    bench = Bench(store, {"run_workflow": {}}, gpu={"max_in_flight": 1})
+    async with bench.gate.admit(submit(1)):
+        pass
+
+    with pytest.raises(RateLimited) as caught:
+        async with bench.gate.admit(submit(2)):
+            pytest.fail("the body must not run")
+    assert caught.value.denial.code == "in_flight"
+    assert bench.asked_to_reconcile == ["local"]
+
+    await store.move_job("job-1", "completed", NOW)
+    async with bench.gate.admit(submit(3)):
+        pass
+
+
+async def test_reads_go_on_without_a_state_and_everything_else_stops(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder has to be")
+    store = SqliteStore(tmp_path / "state")
+    bench = Bench(store, {"get_job": {}, "run_workflow": {}})
+
+    async with bench.gate.admit(Call("get_job", "local")) as granted:
+        assert granted.decision_id
+    with pytest.raises(Denied) as caught:
+        async with bench.gate.admit(submit(1)):
+            pytest.fail("the body must not run")
+    await store.close()
+
+    assert caught.value.denial.code == "audit_unavailable"
+
+
+async def test_screening_refuses_without_taking_anything(store: SqliteStore) -> None:
+    bench = Bench(store, {"run_workflow": {"rate_limit": "1/minute"}})
+
+    for _ in range(3):
+        await bench.gate.screen(Call("run_workflow", "local"))
+    with pytest.raises(Denied):
+        await bench.gate.screen(Call("get_job", "local"))
+
+    async with bench.gate.admit(submit(1)):
+        pass
