@@ -20,7 +20,10 @@ from bench.places import Place, embedded_host, place
 def main() -> None:
     """Measure and print."""
     options = _options()
-    with nullcontext(options.host) if options.host else embedded_host() as host, place(host) as here:
+    with (
+        nullcontext(options.host) if options.host else embedded_host() as host,
+        place(host) as here,
+    ):
         about = _about(options.host or "embedded host")
         print(about, flush=True)
         figures = _measure(here, options)

@@ -1,4 +1,4 @@
-"""The job that is measured: as little work for ComfyUI as a job can be, and never from its cache."""
+"""The job that is measured: as little work as a job can be, and never from ComfyUI's cache."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 
-from bench.graphs import pictures
 from bench.figures import Figure, of_times, ratio
+from bench.graphs import pictures
 from bench.places import OURS, UNGUARDED, Place
 from bench.steps import Plain
 
@@ -37,7 +37,9 @@ async def measure(place: Place, rounds: int) -> list[Figure]:
     return _figures({name: [row[name] for row in rows] for name in runs})
 
 
-async def _round(runs: Mapping[str, Run], colors: Iterator[dict[str, Any]], turn: int) -> dict[str, float]:
+async def _round(
+    runs: Mapping[str, Run], colors: Iterator[dict[str, Any]], turn: int
+) -> dict[str, float]:
     """Seconds of one job each; who goes first changes from round to round."""
     names = [*runs]
     start = turn % len(names)

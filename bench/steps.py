@@ -45,12 +45,10 @@ class Plain:
         return entry
 
     async def _ended(self, prompt_id: str) -> None:
+        over = {"node": None, "prompt_id": prompt_id}
         async for frame in self._socket:
-            if frame.type is not aiohttp.WSMsgType.TEXT:
-                continue
-            message = json.loads(frame.data)
-            data = message["data"]
-            if message["type"] == "executing" and data["node"] is None:
-                if data.get("prompt_id") == prompt_id:
+            if frame.type is aiohttp.WSMsgType.TEXT:
+                message = json.loads(frame.data)
+                if message["type"] == "executing" and over.items() <= message["data"].items():
                     return
         raise ConnectionError("ComfyUI closed the websocket")

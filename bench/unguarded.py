@@ -13,7 +13,7 @@ from mcp.server.mcpserver import Context, MCPServer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.steps import Plain  # noqa: E402 - run as a file, like the server of any beginner
+from bench.steps import Plain
 
 
 @asynccontextmanager

@@ -93,12 +93,8 @@ def parse_uri(text: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def describe(prompt_id: str, files: tuple[OutputFile, ...], host: ComfyHost) -> list[Output]:
-    """Every output of a job, numbered as its URI says."""
-    return [_output(uri(prompt_id, number), file, host) for number, file in enumerate(files)]
-
-
-def _output(where: str, file: OutputFile, host: ComfyHost) -> Output:
+def describe(where: str, file: OutputFile, host: ComfyHost) -> Output:
+    """What the output with the URI *where* is."""
     if file.text is not None:
         short = file.text if len(file.text) <= 200 else file.text[:200] + "…"  # noqa: PLR2004
         return Output(

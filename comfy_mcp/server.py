@@ -148,8 +148,9 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.WARNING,
-        format="comfy-mcp-guard: %(levelname)s %(message)s",
+        format="comfy-mcp-guard: %(levelname)s: %(message)s",
     )
+    log.setLevel(logging.INFO)
     server, services = build(settings)
     announce(settings, services.gate.loaded)
     anyio.run(_run_stdio, server, settings.protocol == "legacy")
@@ -158,7 +159,7 @@ def serve(settings: Settings) -> None:
 def announce(settings: Settings, loaded: Loaded) -> None:
     """Say on stderr which policy is in force, and what is odd about it or the environment."""
     for source in loaded.sources:
-        log.warning("policy in force: %s", source)
+        log.info("policy in force: %s", source)
     for warning in (*loaded.warnings, *settings.warnings):
         log.warning("%s", warning)
 

@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,10 +40,10 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One MCP client: *place* says where its snippet goes, *write* makes it."""
+    """One MCP client: *advice* says where its snippet goes, *write* makes it."""
 
     name: str
-    place: str
+    advice: str
     write: Callable[[Launch], str]
 
 
@@ -87,7 +86,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     named = options.environment(given, environ)
     settings = options.settings(given, environ)
     source: str | None = given.source
-    command, *first = _from(source) if source else _installed()
+    command, *first = _from(source) if source else options.installed()
     explicit = bool(options.policies(given)) or bool(named.get("COMFY_MCP_POLICY", "").strip())
     env = _environment(named, settings, given.grant or client.name)
     how = launch(command, tuple(first), settings.policies if explicit else (), env)
@@ -105,22 +104,13 @@ def launch(
     return Launch(command, (*first, "serve", *own), env)
 
 
-def _environment(
-    environ: Mapping[str, str], settings: Settings, grant: str
-) -> dict[str, str]:
+def _environment(environ: Mapping[str, str], settings: Settings, grant: str) -> dict[str, str]:
     """A grant of its own for each client: they must not own each other's jobs."""
     carried = {name: environ[name].strip() for name in CARRIED if environ.get(name, "").strip()}
     if settings.workflows:
         folders = [str(folder.absolute()) for folder in settings.workflows]
         carried["COMFY_MCP_WORKFLOWS"] = os.pathsep.join(folders)
     return {**carried, "COMFY_MCP_GRANT": grant}
-
-
-def _installed() -> list[str]:
-    """The console script of this very installation; without one, Python and the module."""
-    scripts = sysconfig.get_path("scripts")
-    found = shutil.which(PROGRAM, path=scripts) or shutil.which(PROGRAM)
-    return [os.path.abspath(found)] if found else [sys.executable, "-m", "comfy_mcp"]  # noqa: PTH100 - a link must stay one
 
 
 def _from(source: str) -> list[str]:
@@ -133,11 +123,11 @@ def _from(source: str) -> list[str]:
             "--from needs uvx, which is not in PATH. Install uv, or leave --from out to use what"
             " is installed."
         )
-    return [os.path.abspath(uvx), "--from", str(path.absolute()), PROGRAM]  # noqa: PTH100 - as above
+    return [os.path.abspath(uvx), "--from", str(path.absolute()), PROGRAM]  # noqa: PTH100 - resolve() follows links
 
 
 def _advice(client: Client, how: Launch, environ: Mapping[str, str]) -> list[str]:
-    lines = [f"Put this into {client.place}"]
+    lines = [client.advice]
     if "--from" not in how.args:
         lines.append(
             f"{PROGRAM} is not on the package registry yet, so `uvx {PROGRAM}` does not work: this"
@@ -204,12 +194,18 @@ CLIENTS: Mapping[str, Client] = {
     client.name: client
     for client in (
         Client(
-            "claude-desktop", f"{_desktop_place()} and start Claude Desktop again.", _mcp_servers
+            "claude-desktop",
+            f"Add this to {_desktop_place()} and start Claude Desktop again.",
+            _mcp_servers,
         ),
-        Client("claude-code", "a shell, in the project that shall use it.", _claude_code),
-        Client("cursor", "~/.cursor/mcp.json, or .cursor/mcp.json of a project.", _mcp_servers),
-        Client("vscode", ".vscode/mcp.json of the folder that shall use it.", _vscode),
-        Client("codex", "~/.codex/config.toml.", _codex),
+        Client("claude-code", "Run this in a shell, in the project's folder.", _claude_code),
+        Client(
+            "cursor",
+            "Add this to ~/.cursor/mcp.json, or to .cursor/mcp.json of a project.",
+            _mcp_servers,
+        ),
+        Client("vscode", "Add this to .vscode/mcp.json of the project.", _vscode),
+        Client("codex", "Add this to ~/.codex/config.toml.", _codex),
     )
 }
 """The clients that can be written for."""

@@ -118,14 +118,15 @@ async def _paint(screen: Screen, client: Client) -> None:
     params = {"prompt": PROMPT, "checkpoint": CHECKPOINT, "steps": STEPS}
     with screen.bar("txt2img") as advance:
 
-        async def heard(percent: float, _total: float | None, words: str | None) -> None:
-            advance(percent, words or "")
+        async def heard(progress: float, total: float | None, message: str | None) -> None:
+            advance(100 * progress / (total or 100), message or "")
 
         job = await call(client, "run_workflow", {"workflow": "txt2img", "params": params}, heard)
     data = await picture_of(client, job)
     path = await asyncio.to_thread(save, data, Path.cwd())
     seconds = job.get("timings", {}).get("running", 0)
-    screen.say(f"{job['status']} after {seconds:g} s; {len(data) // 1024} KiB read over MCP, saved:")
+    size = len(data) // 1024
+    screen.say(f"{job['status']} after {seconds:g} s; {size} KiB read over MCP and saved:")
     screen.say(f"  {path}", "bold green")
 
 
@@ -160,8 +161,8 @@ async def _meet_the_limit(screen: Screen, client: Client, around: Stage) -> None
             screen.say(f"run_workflow, call {number}:")
             screen.quote(words_of(result), "bold red")
             return
-        status: Any = (result.structured_content or {}).get("status")
-        screen.say(f"run_workflow, call {number}: {status}")
+        job: dict[str, Any] = result.structured_content or {}
+        screen.say(f"run_workflow, call {number}: {job.get('status')}")
     raise ComfyMCPError("The limit of 3 runs a minute did not hold.")
 
 
@@ -199,6 +200,8 @@ def _cells(row: AuditRow) -> tuple[str, ...]:
 
 def _say_next(screen: Screen) -> None:
     screen.title("Next")
-    screen.say(f"  {called()} doctor                  is your ComfyUI there?")
-    screen.say(f"  {called()} config claude-desktop   what your MCP client needs")
-    screen.say("  docs/commands.md, docs/policy.md        the commands; what a policy can say")
+    screen.say(f"  {called()} doctor                 (is your ComfyUI there?)")
+    screen.say(f"  {called()} config claude-desktop  (what your MCP client needs)")
+    screen.say(
+        "  Read docs/commands.md for the commands, docs/policy.md for what a policy can say."
+    )

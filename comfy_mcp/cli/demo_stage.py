@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import sysconfig
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, cast
 import anyio
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from mcp.types import BlobResourceContents, CallToolResult, TextContent
 
@@ -45,9 +46,9 @@ PAINTING = Faults(step_ms=60)
 CRAWLING = Faults(step_ms=400)
 """A pace at which nobody wants to wait."""
 
-ANSWER_SECONDS = 40.0
+_SERVER_GONE = (MCPError, OSError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 
-Heard = Callable[[float, float | None, str | None], Awaitable[None]]
+ANSWER_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ async def stage() -> AsyncGenerator[Stage]:
 
 
 async def call(
-    client: Client, tool: str, arguments: dict[str, Any], heard: Heard | None = None
+    client: Client, tool: str, arguments: dict[str, Any], heard: ProgressFnT | None = None
 ) -> dict[str, Any]:
     """The structured result of a call that must succeed.
 
@@ -155,15 +156,15 @@ def fast(host: EmbeddedHost) -> None:
 
 
 def _told(error: Exception, log: Path) -> Exception | None:
-    """*error*, maybe wrapped by task groups, in our words; None if it is a fault of this program."""
+    """*error*, maybe wrapped by task groups, in our words; None for a fault of this program."""
     first: BaseException = error
     while isinstance(first, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", first)
         first = group.exceptions[0]
     # A broken pipe is that of our own output: the server's is a closed resource.
-    if isinstance(first, ComfyMCPError | BrokenPipeError):
+    if isinstance(first, ComfyMCPError | BrokenPipeError | TimeoutError):
         return first
-    if isinstance(first, MCPError | OSError | anyio.ClosedResourceError | anyio.BrokenResourceError):
+    if isinstance(first, _SERVER_GONE):
         return ComfyMCPError(_ended(log, first))
     return None
 

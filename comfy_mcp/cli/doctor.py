@@ -13,7 +13,7 @@ from comfy_mcp.cli.screen import Screen, Verdict
 from comfy_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from comfy_mcp.cli.checks import Finding
+    from comfy_mcp.cli.findings import Finding
     from comfy_mcp.guard.loading import Loaded
 
 __all__ = ["parser", "run"]
@@ -58,13 +58,13 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _examine(settings: Settings) -> Iterator[tuple[list[Finding], Loaded | None]]:
     """The findings of each check, as soon as it is done."""
-    from comfy_mcp.cli import checks  # noqa: PLC0415 - --help does not need it
+    from comfy_mcp.cli import findings  # noqa: PLC0415 - --help does not need it
 
-    yield checks.about_settings(settings), None
-    yield asyncio.run(checks.about_host(settings)), None
-    yield checks.about_policy(settings)
-    yield asyncio.run(checks.about_state(settings)), None
-    yield checks.about_workflows(settings), None
+    yield findings.about_settings(settings), None
+    yield asyncio.run(findings.about_host(settings)), None
+    yield findings.about_policy(settings)
+    yield asyncio.run(findings.about_state(settings)), None
+    yield findings.about_workflows(settings), None
 
 
 def _show_powers(screen: Screen, loaded: Loaded, grant: str) -> None:

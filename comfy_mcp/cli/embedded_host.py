@@ -50,9 +50,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     made.add_argument(
         "--profile", choices=tuple(PROFILES), default="0.33", help="ComfyUI version to be like"
     )
-    made.add_argument(
-        "--folder", metavar="DIR", type=Path, help="keep input, output and temp here"
-    )
+    made.add_argument("--folder", metavar="DIR", type=Path, help="keep input, output and temp here")
     weather = made.add_argument_group("weather", "What goes wrong; times in milliseconds.")
     for field in fields(Faults):
         _add_fault(weather, field.name, field.default)
@@ -65,7 +63,8 @@ def run(given: argparse.Namespace, _: Mapping[str, str]) -> int:
     Raises:
         ConfigError: it cannot listen there.
     """
-    asyncio.run(_listen(given))
+    folder: Path | None = given.folder
+    asyncio.run(_listen(given, folder.expanduser().absolute() if folder else None))
     return 0
 
 
@@ -74,14 +73,13 @@ def faults(given: argparse.Namespace) -> Faults:
     return Faults(**{field.name: getattr(given, field.name) for field in fields(Faults)})
 
 
-async def _listen(given: argparse.Namespace) -> None:
-    folder: Path | None = given.folder
+async def _listen(given: argparse.Namespace, folder: Path | None) -> None:
     host = EmbeddedHost(
         profile=given.profile,
         faults=faults(given),
         host=given.host,
         port=given.port,
-        folder=folder.expanduser().absolute() if folder else None,
+        folder=folder,
     )
     try:
         await host.start()

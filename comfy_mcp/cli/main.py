@@ -40,15 +40,13 @@ class Command:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command(
-        "demo", "demo", "demo", "Try it", "See it work: no GPU, no ComfyUI, no client needed."
-    ),
+    Command("demo", "demo", "demo", "Try it", "See it work: no GPU, no ComfyUI, no client needed."),
     Command(
         "doctor",
         "doctor",
         "doctor",
         "Set it up",
-        "Is ComfyUI there? Is the policy fine? What may an agent do?",
+        "ComfyUI there? Policy fine? What may an agent do?",
     ),
     Command(
         "config",
@@ -76,7 +74,7 @@ COMMANDS: tuple[Command, ...] = (
         "embedded",
         "embedded_host",
         "Run it",
-        "Run the demo ComfyUI host alone, for tests and for trying out.",
+        "Run the demo ComfyUI host alone, to test and to try.",
     ),
 )
 
@@ -86,7 +84,7 @@ _SERVE = next(command for command in COMMANDS if command.name == "serve")
 def run(argv: Sequence[str]) -> int:
     """Do what *argv* (without the program's name) says; the exit status."""
     _be_lenient()
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _run(list(argv))
         sys.stdout.flush()
@@ -102,6 +100,8 @@ def run(argv: Sequence[str]) -> int:
         # Whoever read our output has gone; what is left in the buffer must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return status
 
 
@@ -133,7 +133,7 @@ _TAIL = (
     f"  {PROGRAM} doctor --host 127.0.0.1:8188",
     f"  {PROGRAM} config claude-desktop",
     "",
-    f"Without a command it is the MCP server, so {PROGRAM} --policy policy.json serves.",
+    f"Without a command it is the MCP server: `{PROGRAM} --policy FILE` serves.",
 )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import shutil
 import sys
+import sysconfig
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 from comfy_mcp.settings import Settings, read
 
-__all__ = ["add_shared", "called", "environment", "new_parser", "policies", "settings"]
+__all__ = ["add_shared", "called", "environment", "installed", "new_parser", "policies", "settings"]
 
 PROGRAM = "comfy-mcp-guard"
 WIDTH = 78
@@ -88,7 +91,13 @@ def settings(given: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
 
 def called() -> str:
     """How a person at this machine calls the program; hints are commands that work as printed."""
-    return PROGRAM if shutil.which(PROGRAM) else f"{sys.executable} -m comfy_mcp"
+    return PROGRAM if shutil.which(PROGRAM) else shlex.join(installed())
+
+
+def installed() -> list[str]:
+    """How this very installation is started from anywhere: absolute, links left as they are."""
+    found = shutil.which(PROGRAM, path=sysconfig.get_path("scripts")) or shutil.which(PROGRAM)
+    return [os.path.abspath(found)] if found else [sys.executable, "-m", "comfy_mcp"]  # noqa: PTH100 - resolve() follows links
 
 
 def _text(value: str) -> str:

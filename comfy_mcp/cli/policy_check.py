@@ -19,7 +19,8 @@ def parser(program: str) -> argparse.ArgumentParser:
     made = new_parser(
         program,
         "Load policy files together, as the server would, and list every fault at once.",
-        f"exit status: 0 no fault (warnings are fine), 1 faults\n\nexample:\n  {program} policy.json",
+        "exit status: 0 no fault (warnings are fine), 1 faults\n\n"
+        f"example:\n  {program} policy.json",
     )
     made.add_argument("files", metavar="FILE", nargs="+", type=Path, help="policy file")
     return made

@@ -22,9 +22,10 @@ class Power:
 
 def powers(policy: Policy, grant: str) -> tuple[Power, ...]:
     """What *grant* may do with each tool, to its own jobs, before any limit is used up."""
+    asked = {tool: decide(policy, Question(tool, grant, "mine")) for tool in TOOLS}
     return tuple(
-        Power(tool, listed(policy, tool), _words(tool, decide(policy, Question(tool, grant, "mine"))))
-        for tool in TOOLS
+        Power(tool, listed(policy, tool), _words(tool, decision))
+        for tool, decision in asked.items()
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
@@ -103,7 +103,7 @@ class Screen:
         self._console.print(made)
 
     @contextmanager
-    def bar(self, what: str) -> Iterator[Advance]:
+    def bar(self, what: str) -> Generator[Advance]:
         """A bar that moves; in plain text a line at every quarter."""
         if self._console is None:
             yield self._quarters(what)

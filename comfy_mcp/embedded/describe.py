@@ -42,8 +42,7 @@ def _inputs(node: Node, folders: Folders) -> dict[str, dict[str, Any]]:
     if optional:
         groups["optional"] = optional
     if node.hidden:
-        hidden = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
-        groups["hidden"] = {name: [kind] if node.modern else kind for name, kind in hidden.items()}
+        groups["hidden"] = {name: [kind] if node.modern else kind for name, kind in node.hidden}
     return groups
 
 

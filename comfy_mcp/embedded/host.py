@@ -80,8 +80,7 @@ class EmbeddedHost:
             return
         if self._folder is None:
             self._private = Path(tempfile.mkdtemp(prefix="comfyui-embedded-"))
-        base = self._private or self._folder
-        server = Server(self, Folders.below(base or Path()))
+        server = Server(self, Folders.below(self.folder))
         try:
             self.port = await server.start(self._host, self.port)
         except OSError:
@@ -121,6 +120,11 @@ class EmbeddedHost:
         """Where it listens."""
         name = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{name}:{self.port}"
+
+    @property
+    def folder(self) -> Path:
+        """Where input, output and temp are; a private one only while it runs."""
+        return self._private or self._folder or Path()
 
     @property
     def running(self) -> str | None:

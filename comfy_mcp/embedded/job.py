@@ -149,6 +149,7 @@ class Job:
             self.engine.faults,
             self._reporter(node_id),
         )
+        call.before()
         try:
             raw = await asyncio.get_running_loop().run_in_executor(self.threads, call.work)
         except Interrupted:
@@ -184,11 +185,12 @@ class Job:
         metadata["parent_node_id"] = None
 
         def report(done: int, total: int, preview: Image | None) -> None:
-            if not throttle.passes(done, total, time.monotonic_ns() // 1_000_000):
+            due = throttle.passes(done, total, time.monotonic_ns() // 1_000_000)
+            shown = preview if wanted else None
+            if not due and shown is None:
                 return
-            frame = None
-            if preview is not None and wanted:
-                frame = preview_frame(preview, metadata if modern else None)
+            told = metadata if modern else None
+            frame = None if shown is None else preview_frame(shown, told)
             loop.call_soon_threadsafe(self._step, node_id, done, total, frame)
 
         return report

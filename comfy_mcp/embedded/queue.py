@@ -98,7 +98,7 @@ def number_of(data: Mapping[str, Any], take: Callable[[], int]) -> float:
     if "number" in data:
         return float(data["number"])
     number = take()
-    return -number if "front" in data and data["front"] else number
+    return -number if data.get("front") else number
 
 
 def _window(

@@ -57,6 +57,10 @@ class Call:
     def work(self) -> Cached:
         """Run the node for each element; `Interrupted` before any of them when told to stop."""
         context = self.context(self._progress, self._check)
+        for name in self.inputs:
+            if self.node.input(name) is None:
+                told = f"{self.node.name}.run() got an unexpected keyword argument '{name}'"
+                raise TypeError(told)
         results: list[Result] = []
         for values in _elements(self.node, self.inputs):
             self._check()
@@ -72,9 +76,14 @@ class Call:
 
     def _check(self) -> None:
         """An interrupt takes effect here, but not while the node is deaf."""
-        if self.signal.abandoned.is_set():
-            raise Interrupted
-        if self.signal.interrupted and self._ran_ms() >= self.faults().deaf_ms:
+        self._stop_if(self.signal.interrupted and self._ran_ms() >= self.faults().deaf_ms)
+
+    def before(self) -> None:
+        """The check that even a deaf node cannot escape: before it begins."""
+        self._stop_if(self.signal.interrupted)
+
+    def _stop_if(self, told: bool) -> None:
+        if told or self.signal.abandoned.is_set():
             self.signal.interrupted = False
             raise Interrupted
 
@@ -93,15 +102,13 @@ class Call:
 def gathered(
     inputs: Mapping[str, Any], node: Node, result_of: Callable[[str], Cached | None]
 ) -> dict[str, list[Any]]:
-    """For each input that the node knows, the list of its values."""
-    known = {each.name for each in node.inputs}
+    """The values of each link, and of each literal that the node knows."""
     found: dict[str, list[Any]] = {}
     for name, value in inputs.items():
         if is_link(value):
             source = result_of(value[0])
-            if name in known and source is not None:
-                found[name] = source.values[int(value[1])]
-        elif name in known:
+            found[name] = [None] if source is None else source.values[int(value[1])]
+        elif node.input(name) is not None:
             found[name] = [value]
     return found
 

@@ -105,6 +105,9 @@ class Server:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        # A node that is still at it ends at its next check; until then it may write files.
+        idle = asyncio.get_running_loop().run_in_executor(self._worker.threads, int)
+        await asyncio.wait({idle}, timeout=STOP_SECONDS)
         self._worker.threads.shutdown(wait=False, cancel_futures=True)
 
     def _application(self) -> web.Application:

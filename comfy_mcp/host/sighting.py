@@ -143,7 +143,7 @@ def _file(node_id: str, key: str, value: dict[str, Any]) -> Iterator[OutputFile]
     kind = value.get("type") or "output"
     if not isinstance(filename, str) or not filename or not isinstance(subfolder, str):
         return
-    if kind in {"output", "temp", "input"}:
+    if kind in ("output", "temp", "input"):
         yield OutputFile(node_id, key, filename, subfolder, kind)
 
 

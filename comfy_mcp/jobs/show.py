@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
+from comfy_mcp.host import Absent, Ended, OutputFile, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.hints import clean, hint
 from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
 from comfy_mcp.jobs.record import failure_of, files_of, gpu_ms
 from comfy_mcp.jobs.table import ends, shown
 from comfy_mcp.jobs.watch import Live
-from comfy_mcp.outputs import describe
+from comfy_mcp.outputs import Output, describe, uri
 from comfy_mcp.store.protocol import JobRow
 
 __all__ = ["from_journal", "from_live", "from_sight"]
+
+MAX_LISTED = 20
+"""Outputs in one answer: a batch of hundreds of frames would fill a model's context."""
 
 _LOST = JobFailure(
     type="lost",
@@ -33,14 +36,15 @@ def from_journal(row: JobRow, grant: str, host: ComfyHost, now_ms: int) -> Job:
     status = "failed" if row.status == "refused" else row.status
     if row.grant != grant:
         return Job(prompt_id=row.prompt_id, status=_status(status), owner="other agent")
+    files = files_of(row.result)
     return Job(
         prompt_id=row.prompt_id,
         status=_status(status),
         workflow=row.workflow,
         timings=_timings(row, now_ms),
-        outputs=describe(row.prompt_id, files_of(row.result), host),
+        outputs=_outputs(row.prompt_id, files, host),
         error=_error(row),
-        warnings=_warnings(row),
+        warnings=[*_warnings(row), *_unlisted(row.prompt_id, len(files))],
     )
 
 
@@ -72,6 +76,18 @@ def from_sight(prompt_id: str, seen: Sighting) -> Job:
         owner="human",
         queue_position=position,
     )
+
+
+def _outputs(prompt_id: str, files: tuple[OutputFile, ...], host: ComfyHost) -> list[Output]:
+    shown = enumerate(files[:MAX_LISTED])
+    return [describe(uri(prompt_id, number), file, host) for number, file in shown]
+
+
+def _unlisted(prompt_id: str, count: int) -> list[str]:
+    if count <= MAX_LISTED:
+        return []
+    last = uri(prompt_id, count - 1)
+    return [f"{count} outputs; only the first {MAX_LISTED} are listed. The last is {last}."]
 
 
 def _sighted(seen: Sighting | None) -> str | None:

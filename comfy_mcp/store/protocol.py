@@ -1,9 +1,9 @@
 """What outlives a call, as operations: the promise every state backend keeps.
 
-Times are whole milliseconds since the Unix epoch; amounts are whole millionths (1 call = 1_000_000),
-so that no rounding can let a call through. Every operation that writes is atomic and shared by all
-server processes that use the same state. A backend never lets time run backwards: it uses
-``max(last time seen, now_ms)``.
+Times are whole milliseconds since the Unix epoch; amounts are whole millionths (one call is
+1_000_000), so that no rounding can let a call through. Every operation that writes is atomic and
+shared by all server processes that use the same state. A backend never lets time run backwards: it
+uses ``max(last time seen, now_ms)``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class SlotCap:
-    """At most *most* unfinished jobs of *grant* on *host*; *rule* is the JSON Pointer of the cap."""
+    """At most *most* unfinished jobs of *grant* on *host*; *rule* is the cap's JSON Pointer."""
 
     grant: str
     host: str

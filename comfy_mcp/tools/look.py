@@ -11,7 +11,8 @@ from pydantic import Field
 
 from comfy_mcp.errors import OutputError
 from comfy_mcp.jobs.job import Job
-from comfy_mcp.outputs import MAX_BYTES, Output, mime_type, parse_uri, thumbnail
+from comfy_mcp.outputs import MAX_BYTES, Output, describe, mime_type, parse_uri, thumbnail
+from comfy_mcp.outputs import uri as uri_of
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.hints import with_next
 from comfy_mcp.tools.ids import PromptId
@@ -105,7 +106,8 @@ async def _find(app: App, caller: Caller, prompt_id: str, number: int) -> tuple[
     job = await jobs.get(prompt_id, caller.grant)
     files = await jobs.files(prompt_id)
     if number < len(files):
-        return files[number], job.outputs[number]
+        file = files[number]
+        return file, describe(uri_of(prompt_id, number), file, jobs.host)
     if job.status in {"pending", "in_progress"}:
         raise OutputError("The job has not finished, so it has no outputs yet: ask get_job.")
     have = f"0 to {len(files) - 1}" if files else "none"

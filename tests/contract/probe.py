@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 __all__ = ["Answer", "Comfy", "Ended", "Listener", "fresh", "new_id", "workflow"]
 
@@ -51,7 +51,7 @@ class Answer:
     """An answer: *body* is parsed JSON, text, or bytes."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: Any
 
 
@@ -134,11 +134,11 @@ class Comfy:
             raw = await response.read()
             kind = response.content_type
             body: Any = raw
-            if kind == "application/json":
+            if kind == "application/json" and raw:
                 body = json.loads(raw)
             elif kind.startswith("text/") or not raw:
                 body = raw.decode()
-            return Answer(response.status, dict(response.headers), body)
+            return Answer(response.status, response.headers, body)
 
     async def get(self, path: str, **params: Any) -> Answer:
         """GET with a query."""

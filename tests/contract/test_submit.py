@@ -318,6 +318,18 @@ async def test_inputs_that_no_node_knows_are_ignored(comfyui: Comfy) -> None:
     assert ended.entry["status"]["completed"] is True
 
 
+async def test_a_link_to_an_input_that_no_node_knows_fails_the_node(comfyui: Comfy) -> None:
+    nodes = fresh("small")
+    nodes["1"]["inputs"]["mystery"] = ["3", 0]
+    nodes["3"] = {"class_type": "PrimitiveInt", "inputs": {"value": 5}}
+
+    ended = await comfyui.run(nodes)
+
+    _event, told = ended.entry["status"]["messages"][-1]
+    assert told["exception_type"] == "TypeError"
+    assert told["exception_message"].endswith("got an unexpected keyword argument 'mystery'\n")
+
+
 async def test_an_orphan_with_a_dangling_link_harms_nobody(comfyui: Comfy) -> None:
     nodes = fresh("small") | {"50": {"class_type": "ImageInvert", "inputs": {"image": ["77", 0]}}}
 

@@ -150,3 +150,17 @@ async def test_a_looker_does_not_hold_up_other_calls(sit: Sit, host: EmbeddedHos
         done = await desk.ask("cancel_job", prompt_id=slow["prompt_id"], wait_seconds=0)
 
     assert done["outcome"] in {"cancelled", "still_running"}
+
+
+async def test_of_very_many_outputs_the_first_are_listed_and_all_can_be_seen(sit: Sit) -> None:
+    frames = graph("batch")
+    frames["1"]["inputs"] |= {"batch_size": 25, "width": 16, "height": 16}
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=frames)
+        last = f"comfy://jobs/{job['prompt_id']}/outputs/24"
+        shown = await desk.call("view_output", uri=last)
+
+    assert len(job["outputs"]) == 20
+    assert any("25 outputs" in warning and last in warning for warning in job["warnings"])
+    assert not shown.is_error

@@ -17,6 +17,7 @@ __all__ = [
     "FLOAT",
     "INT",
     "MAX_SIZE",
+    "PNG_INFO",
     "STRING",
     "Context",
     "Folders",
@@ -35,6 +36,7 @@ __all__ = [
 
 INT, FLOAT, STRING, BOOLEAN = "INT", "FLOAT", "STRING", "BOOLEAN"
 MAX_SIZE = 16384
+PNG_INFO = (("prompt", "PROMPT"), ("extra_pnginfo", "EXTRA_PNGINFO"))
 
 
 class Interrupted(Exception):
@@ -91,8 +93,9 @@ class Node:
 
     *run* gets a `Context` and the inputs by name; with *takes_lists* each input is the whole list.
     *lists* marks outputs that are lists, over which what follows is mapped. *modern*: describes
-    itself in the newer form of /object_info. *check* says what is wrong with an input, or None;
-    *fingerprint* is what else, beside the inputs, decides whether a cached result holds.
+    itself in the newer form of /object_info. *hidden* inputs are not the client's to give.
+    *unchecked* ones may have any value that *check* does not mind: it says which input is wrong
+    and why, or None. *fingerprint* is what else decides whether a cached result holds.
     """
 
     name: str
@@ -108,7 +111,7 @@ class Node:
     takes_lists: bool = False
     lists: tuple[bool, ...] = ()
     modern: bool = False
-    hidden: bool = False
+    hidden: tuple[tuple[str, str], ...] = ()
     since: str = "0.0.1"
     check: Callable[[Folders, Mapping[str, Any]], tuple[str, str] | None] | None = None
     fingerprint: Callable[[Folders, Mapping[str, Any]], str] | None = None

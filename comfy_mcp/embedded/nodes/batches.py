@@ -96,6 +96,7 @@ NODES = (
         ("INT", "INT", "INT"),
         _size,
         output_names=("width", "height", "batch_size"),
+        hidden=(("unique_id", "UNIQUE_ID"),),
         description="Tells width, height and number of the pictures.",
         module="comfy_extras.nodes_images",
         modern=True,

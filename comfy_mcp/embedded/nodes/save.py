@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from comfy_mcp.embedded.nodes.base import (
+    PNG_INFO,
     Context,
     Input,
     Node,
@@ -111,13 +112,16 @@ NODES = (
         "SaveImage",
         "Save Image",
         "image",
-        (link("images", "IMAGE"), text("filename_prefix", "ComfyUI", multiline=None)),
+        (
+            link("images", "IMAGE", tooltip="The pictures to save."),
+            text("filename_prefix", "ComfyUI", multiline=None),
+        ),
         ("IMAGE",),
         _save,
         output_names=("images",),
         description="Saves the pictures to the output folder.",
         output_node=True,
-        hidden=True,
+        hidden=PNG_INFO,
     ),
     Node(
         "PreviewImage",
@@ -129,7 +133,7 @@ NODES = (
         output_names=("images",),
         description="Shows the pictures without keeping them.",
         output_node=True,
-        hidden=True,
+        hidden=PNG_INFO,
     ),
     Node(
         "SaveAnimatedWEBP",
@@ -148,7 +152,7 @@ NODES = (
         output_names=("images",),
         module="comfy_extras.nodes_images",
         output_node=True,
-        hidden=True,
+        hidden=PNG_INFO,
         modern=True,
     ),
     Node(
@@ -166,7 +170,7 @@ NODES = (
         description="Saves text to a file in the output folder.",
         module="comfy_extras.nodes_text",
         output_node=True,
-        hidden=True,
+        hidden=PNG_INFO,
         modern=True,
         since="0.28.0",
     ),

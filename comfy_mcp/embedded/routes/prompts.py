@@ -70,6 +70,9 @@ class _Submit:
     def _take(self, data: Any) -> web.Response:
         """Judge and queue; nothing else happens on the host in between."""
         engine = self._engine
+        if isinstance(data, (list, str)):  # in which ComfyUI looks for the word "prompt"
+            engine.take_number()
+            return _refused(NO_PROMPT)
         number = number_of(data, engine.take_number)
         if "prompt" not in data:
             return _refused(NO_PROMPT)

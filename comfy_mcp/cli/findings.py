@@ -15,12 +15,22 @@ from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Settings
 from comfy_mcp.store.sqlite import SqliteStore
 
-__all__ = ["Finding", "about_host", "about_policy", "about_settings", "about_state", "about_workflows"]
+__all__ = [
+    "Finding",
+    "about_host",
+    "about_policy",
+    "about_settings",
+    "about_state",
+    "about_workflows",
+    "limits_of",
+]
 
 TIMEOUTS = Timeouts(connect=3, answer=5)
 """Seconds; a person waits for this."""
 
 OK = 200
+CHOSEN_IDS = (0, 3, 45)
+"""First version that keeps the prompt_id which the client chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ async def about_host(settings: Settings) -> list[Finding]:
         f"jobs API: {'yes' if jobs_api else 'no, the older queue and history are used'}",
         f"queue: {running} running, {waiting} waiting",
     )
-    return [Finding(Verdict.OK, "ComfyUI", "\n".join(lines)), *_interrupts(stats)]
+    return [Finding(Verdict.OK, "ComfyUI", "\n".join(lines)), *limits_of(stats)]
 
 
 def about_policy(settings: Settings) -> tuple[list[Finding], Loaded | None]:
@@ -125,13 +135,17 @@ def about_workflows(settings: Settings) -> list[Finding]:
     return [Finding(Verdict.OK, "workflows", ", ".join(names)), *notes]
 
 
-def _interrupts(stats: SystemStats) -> list[Finding]:
+def limits_of(stats: SystemStats) -> list[Finding]:
+    """What a ComfyUI of this version cannot do."""
     version = parse_version(stats.system.comfyui_version)
+    if version is not None and version < CHOSEN_IDS:
+        text = "older than 0.3.45: it gives jobs ids of its own, so no workflow can be run safely"
+        return [Finding(Verdict.FAIL, "ComfyUI", text, "update ComfyUI")]
     if version is None or version >= TARGETED_INTERRUPT:
         return [Finding(Verdict.OK, "ComfyUI", "one running job can be stopped by its id")]
     text = (
         "older than 0.3.57: every interrupt stops whatever runs, so a running job is only stopped"
-        " while nothing waits behind it; update ComfyUI"
+        " while nothing waits behind it; better update ComfyUI"
     )
     return [Finding(Verdict.NOTE, "ComfyUI", text)]
 

@@ -1,0 +1,127 @@
+"""`config` prints what a client can use as it stands: absolute paths, no secrets, own grant."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from comfy_mcp.cli.client_config import CLIENTS, Launch, launch, snippet
+from comfy_mcp.guard.catalog import TOOLS
+from tests.cli.command_line import CommandLine
+
+HOW = Launch(
+    "/opt/a b/guard", ("serve", "--policy", '/p "q" ü😀\x7f.json'), {"COMFYUI_HOST": "h:1"}
+)
+
+
+def server_in(client: str, text: str) -> dict[str, Any]:
+    """The command, args and env that *client* would read out of its snippet."""
+    if client == "codex":
+        return dict(tomllib.loads(text)["mcp_servers"]["comfyui"])
+    if client == "claude-code":
+        words = shlex.split(text)
+        cut = words.index("--")
+        pairs = [words[at + 1].partition("=") for at in range(cut) if words[at] == "-e"]
+        env = {name: value for name, _, value in pairs}
+        return {"command": words[cut + 1], "args": words[cut + 2 :], "env": env}
+    servers = json.loads(text)["servers" if client == "vscode" else "mcpServers"]
+    return dict(servers["comfyui"])
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_snippet_says_what_was_meant_in_the_clients_own_language(client: str) -> None:
+    found = server_in(client, snippet(client, HOW))
+
+    assert found["command"] == HOW.command
+    assert found["args"] == list(HOW.args)
+    assert found["env"] == HOW.env
+    assert found.get("type", "stdio") == "stdio"
+
+
+def test_policies_become_absolute_options() -> None:
+    how = launch("/bin/x", ("-m", "comfy_mcp"), (Path("p.json"),), {})
+
+    assert how.args == ("-m", "comfy_mcp", "serve", "--policy", str(Path.cwd() / "p.json"))
+
+
+@pytest.mark.anyio
+async def test_a_snippet_used_as_written_starts_a_server_that_lists_tools(
+    guard: CommandLine,
+) -> None:
+    done = guard.run("config", "claude-desktop")
+    found = server_in("claude-desktop", done.stdout)
+
+    async with Client(StdioServerParameters(**found, cwd="/")) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+
+    assert done.returncode == 0
+    assert names == list(TOOLS)
+    assert Path(found["command"]).is_absolute()
+    assert found["env"]["COMFY_MCP_GRANT"] == "claude-desktop"
+
+
+def test_what_is_set_now_is_carried_over_but_no_secret_is(guard: CommandLine) -> None:
+    done = guard.run(
+        "config",
+        "cursor",
+        "--policy",
+        "mine.json",
+        env={
+            "COMFYUI_HOST": "gpu-box:8188",
+            "COMFYUI_API_KEY": "hush",
+            "COMFY_MCP_GRANT": "somebody",
+            "COMFY_MCP_WORKFLOWS": f"flows{os.pathsep}/more",
+        },
+    )
+
+    found = server_in("cursor", done.stdout)
+    assert found["env"] == {
+        "COMFYUI_HOST": "gpu-box:8188",
+        "COMFY_MCP_STATE": str(guard.state),
+        "COMFY_MCP_WORKFLOWS": f"{guard.folder}/flows{os.pathsep}/more",
+        "COMFY_MCP_GRANT": "cursor",
+    }
+    assert found["args"][-3:] == ["serve", "--policy", str(guard.folder / "mine.json")]
+    assert "hush" not in done.stdout + done.stderr
+    assert "COMFYUI_API_KEY is set" in done.stderr
+
+
+def test_it_says_that_uvx_cannot_find_the_package_yet(guard: CommandLine) -> None:
+    done = guard.run("config", "codex", "--grant", "mine")
+
+    found = server_in("codex", done.stdout)
+    assert "`uvx comfy-mcp-guard` does not work" in done.stderr
+    assert "~/.codex/config.toml" in done.stderr
+    assert not found["command"].endswith("uvx")
+    assert found["env"]["COMFY_MCP_GRANT"] == "mine"
+
+
+def test_from_runs_a_wheel_with_uvx(guard: CommandLine) -> None:
+    wheel = guard.folder / "guard.whl"
+    wheel.touch()
+    uvx = guard.folder / "bin" / "uvx"
+    uvx.parent.mkdir()
+    uvx.touch(mode=0o755)
+
+    done = guard.run("config", "vscode", "--from", "guard.whl", env={"PATH": str(uvx.parent)})
+
+    found = server_in("vscode", done.stdout)
+    assert found["command"] == str(uvx)
+    assert found["args"] == ["--from", str(wheel), "comfy-mcp-guard", "serve"]
+    assert "does not work" not in done.stderr
+
+
+@pytest.mark.parametrize(("source", "why"), [("none.whl", "no wheel"), (".", "needs uvx")])
+def test_from_without_what_it_needs_is_refused(guard: CommandLine, source: str, why: str) -> None:
+    done = guard.run("config", "vscode", "--from", source, env={"PATH": "/nowhere"})
+
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,173 @@
+"""Each check of the doctor finds what is wrong, says what to do, and changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from comfy_mcp.cli.findings import (
+    Finding,
+    about_host,
+    about_policy,
+    about_settings,
+    about_state,
+    about_workflows,
+    limits_of,
+)
+from comfy_mcp.cli.screen import Verdict
+from comfy_mcp.embedded import EmbeddedHost
+from comfy_mcp.host.wire import SystemStats
+from comfy_mcp.settings import Settings, read
+from comfy_mcp.store.sqlite import SqliteStore
+
+pytestmark = pytest.mark.anyio
+
+
+def settings(tmp_path: Path, **environ: str) -> Settings:
+    return read({"COMFY_MCP_STATE": str(tmp_path / "state"), **environ})
+
+
+def worst(findings: list[Finding]) -> Verdict:
+    order = [Verdict.OK, Verdict.NOTE, Verdict.FAIL]
+    return max((one.verdict for one in findings), key=order.index)
+
+
+async def test_a_new_comfyui_is_told_with_all_it_can_do(tmp_path: Path) -> None:
+    async with EmbeddedHost() as host:
+        found = await about_host(settings(tmp_path, COMFYUI_HOST=host.url))
+        asked = {seen.method for seen in host.seen}
+
+    assert worst(found) is Verdict.OK
+    assert f"0.33.0 at {host.url}" in found[0].text
+    assert "jobs API: yes" in found[0].text
+    assert "queue: 0 running, 0 waiting" in found[0].text
+    assert asked == {"GET"}
+
+
+async def test_a_comfyui_that_is_too_old_to_run_anything_fails(tmp_path: Path) -> None:
+    async with EmbeddedHost(profile="0.3.40") as host:
+        found = await about_host(settings(tmp_path, COMFYUI_HOST=host.url))
+
+    assert worst(found) is Verdict.FAIL
+    assert "jobs API: no" in found[0].text
+    assert "older than 0.3.45" in found[1].text
+    assert found[1].advice == "update ComfyUI"
+
+
+def test_a_comfyui_that_can_only_stop_whatever_runs_is_noted() -> None:
+    stats = SystemStats.model_validate({"system": {"comfyui_version": "0.3.50"}})
+
+    (found,) = limits_of(stats)
+
+    assert found.verdict is Verdict.NOTE
+    assert "older than 0.3.57" in found.text
+
+
+async def test_a_closed_port_fails_with_the_next_step(tmp_path: Path) -> None:
+    async with EmbeddedHost() as host:
+        url = host.url
+
+    found = await about_host(settings(tmp_path, COMFYUI_HOST=url))
+
+    assert worst(found) is Verdict.FAIL
+    assert f"No ComfyUI at {url}" in found[0].text
+    assert "--host" in found[0].advice
+
+
+async def test_embedded_needs_no_host(tmp_path: Path) -> None:
+    found = await about_host(settings(tmp_path, COMFYUI_HOST="embedded"))
+
+    assert worst(found) is Verdict.OK
+    assert "no GPU" in found[0].text
+
+
+async def test_a_state_that_can_be_written_is_fine_and_gets_no_row(tmp_path: Path) -> None:
+    found = await about_state(settings(tmp_path))
+
+    assert worst(found) is Verdict.OK
+    assert "audit chain verifies: 0 rows" in found[0].text
+
+
+async def test_a_state_that_cannot_be_made_fails(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be")
+
+    found = await about_state(settings(tmp_path))
+
+    assert worst(found) is Verdict.FAIL
+    assert "--state" in found[0].advice
+
+
+async def test_a_changed_audit_row_is_found(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state")
+    for number in range(3):
+        await store.record(number, {"number": number})
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "state" / "guard.db")) as connection, connection:
+        connection.execute("UPDATE audit SET record = '{}' WHERE seq = 2")
+
+    found = await about_state(settings(tmp_path))
+
+    assert worst(found) is Verdict.FAIL
+    assert "the audit chain is broken: row 2 was changed" in found[0].text
+
+
+def test_settings_are_told_without_secrets(tmp_path: Path) -> None:
+    found = about_settings(
+        settings(tmp_path, COMFYUI_API_KEY="hush", COMFY_MCP_GRANT="alice", COMFY_MCP_POLCY="x")
+    )
+
+    assert "grant alice" in found[0].text
+    assert "did you mean COMFY_MCP_POLICY?" in found[1].text
+    assert worst(found) is Verdict.NOTE
+    assert not any("hush" in one.text for one in found)
+
+
+def test_a_policy_is_told_with_its_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"version": "1"}')
+    path.chmod(0o600)
+
+    found, loaded = about_policy(settings(tmp_path, COMFY_MCP_POLICY=str(path)))
+
+    assert loaded is not None
+    assert found[0].text == str(path)
+    assert "Nothing is allowed" in found[1].text
+    assert worst(found) is Verdict.NOTE
+
+
+def test_a_policy_that_cannot_be_used_fails_with_its_faults(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.json")
+
+    found, loaded = about_policy(settings(tmp_path, COMFY_MCP_POLICY=gone))
+
+    assert loaded is None
+    assert worst(found) is Verdict.FAIL
+    assert "there is no such file" in found[0].text
+
+
+def test_workflows_are_named_and_broken_ones_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "broken.json").write_text("{")
+
+    found = about_workflows(settings(tmp_path, COMFY_MCP_WORKFLOWS=f"{folder}:{tmp_path}/none"))
+
+    assert "txt2img" in found[0].text
+    assert [one.text for one in found[1:]] == [
+        f"{tmp_path}/none is no folder",
+        found[2].text,
+    ]
+    assert "broken.json" in found[2].text
+    assert worst(found) is Verdict.NOTE
+
+
+def test_a_workflow_folder_that_cannot_be_read_fails(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+
+    found = about_workflows(settings(tmp_path, COMFY_MCP_WORKFLOWS=str(loop)))
+
+    assert worst(found) is Verdict.FAIL

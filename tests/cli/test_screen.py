@@ -1,0 +1,76 @@
+"""A terminal gets colour and bars, everything else plain text, and nobody a control character."""
+
+from __future__ import annotations
+
+import io
+
+from comfy_mcp.cli.screen import Screen, Verdict, clean
+
+
+class Terminal(io.StringIO):
+    """What rich takes for a terminal."""
+
+    def isatty(self) -> bool:
+        """Pretend."""
+        return True
+
+
+def test_control_characters_never_reach_a_terminal() -> None:
+    assert clean("a\x1b[2Jb\rc\x07\u202ed\x9b") == "a?[2Jb?c??d?"
+    assert clean("tab\tand\nline, Ünï©ode") == "tab\tand\nline, Ünï©ode"
+
+
+def test_plain_text_has_no_colour() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+
+    screen.title("Part")
+    screen.say("line [bold]not markup[/bold]", "red")
+    screen.quote("said \x1b[31m", "red")
+    screen.check(Verdict.FAIL, "policy", "first\nsecond")
+
+    assert out.getvalue() == (
+        "\nPart\nline [bold]not markup[/bold]\n  said ?[31m\n"
+        "FAIL  policy      first\n                  second\n"
+    )
+
+
+def test_a_plain_table_is_set_in_columns() -> None:
+    out = io.StringIO()
+
+    Screen(out).table(("tool", "is"), [("run_workflow", "allowed"), ("x", "")])
+
+    assert out.getvalue() == "  tool          is\n  run_workflow  allowed\n  x\n"
+
+
+def test_a_plain_bar_is_a_line_at_every_quarter() -> None:
+    out = io.StringIO()
+
+    with Screen(out).bar("job") as advance:
+        for percent in (0, 10, 24.9, 25, 60, 61, 100):
+            advance(percent, f"at {percent}")
+
+    assert [line.split("at")[1] for line in out.getvalue().splitlines()] == [
+        " 0",
+        " 25",
+        " 60",
+        " 100",
+    ]
+
+
+def test_a_terminal_gets_the_same_words_with_colour() -> None:
+    out = Terminal()
+    screen = Screen(out)
+
+    screen.say("line [bold]not markup[/bold]", "red")
+    screen.quote("said\x1b[2J")
+    screen.check(Verdict.OK, "state", "fine\x1b[2J")
+    screen.table(("tool", "is"), [("run_workflow", "\x1b[2Jallowed")])
+    with screen.bar("job") as advance:
+        advance(50, "half\x1b[2J")
+
+    shown = out.getvalue()
+    assert screen.live
+    for words in ("line [bold]not markup[/bold]", "said?[2J", "fine?[2J", "?[2Jallowed", "job"):
+        assert words in shown
+    assert "\x1b[2J" not in shown

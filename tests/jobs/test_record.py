@@ -1,0 +1,68 @@
+"""What the journal keeps of a job is read back as it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from comfy_mcp.host import Ended, NodeFailure, OutputFile
+from comfy_mcp.jobs.record import (
+    MAX_TEXT,
+    failure_of,
+    files_of,
+    gpu_ms,
+    outcome_record,
+    result_of,
+)
+
+END = Ended(
+    "failed",
+    (OutputFile("6", "images", "a.png", "sub", "temp"), OutputFile("9", "text", text="hello")),
+    NodeFailure("re.error", "missing )", "4", "RegexReplace"),
+    started_ms=1000,
+    ended_ms=2500,
+    cached_nodes=2,
+)
+
+
+def kept(end: Ended) -> Any:
+    return json.loads(json.dumps(result_of(end)))
+
+
+def test_outputs_and_failure_come_back_from_json() -> None:
+    assert files_of(kept(END)) == END.outputs
+    assert failure_of(kept(END)) == END.failure
+
+
+def test_of_a_job_that_was_not_seen_to_end_nothing_is_known() -> None:
+    assert files_of({}) == ()
+    assert failure_of({}) is None
+    assert gpu_ms({}) is None
+
+
+def test_a_long_text_is_cut() -> None:
+    (file,) = files_of(kept(Ended("completed", (OutputFile("9", "text", text="x" * 50_000),))))
+
+    assert file.text == "x" * MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "known"),
+    [(1000, 2500, 1500), (2500, 1000, 0), (None, 1, None), (1, None, None)],
+)
+def test_time_on_the_gpu_is_never_negative(
+    started: int | None, ended: int | None, known: int | None
+) -> None:
+    assert gpu_ms({"started_ms": started, "ended_ms": ended}) == known
+
+
+def test_the_audit_row_of_an_end_names_job_decision_and_time() -> None:
+    assert outcome_record("p", "failed", "dec_1", kept(END)) == {
+        "kind": "job",
+        "prompt_id": "p",
+        "decision_id": "dec_1",
+        "outcome": "failed",
+        "gpu_ms": 1500,
+    }
