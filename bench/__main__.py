@@ -55,8 +55,8 @@ def _options() -> argparse.Namespace:
 
 def _about(host: str) -> str:
     return (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, mcp {version('mcp')},"
-        f" comfy-mcp-guard {version('comfy-mcp-guard')}, {host}"
+        f"{host}, {os.cpu_count()} cores under a load of {os.getloadavg()[0]:.1f},"
+        f" Python {platform.python_version()}, mcp {version('mcp')}"
     )
 
 

@@ -7,6 +7,7 @@ question is answered at once.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import secrets
 import sys
@@ -153,6 +154,8 @@ def serve(settings: Settings) -> None:
     log.setLevel(logging.INFO)
     server, services = build(settings)
     announce(settings, services.gate.loaded)
+    # The SDK's types live as long as this process: every collection would look through them again.
+    gc.freeze()
     anyio.run(_run_stdio, server, settings.protocol == "legacy")
 
 

@@ -7,6 +7,8 @@ sent, since ComfyUI answers a foreign one with 403.
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -311,7 +313,8 @@ class ComfyHost:
             async with self._open().request(
                 method,
                 f"{self.address.base}/api{path}",
-                json=body,
+                data=None if body is None else io.BytesIO(json.dumps(body).encode()),
+                headers=None if body is None else {"Content-Type": "application/json"},
                 params=params,
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=self._timeouts.connect),
                 allow_redirects=False,

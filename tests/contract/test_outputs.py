@@ -59,7 +59,7 @@ async def test_the_medium_workflow_leaves_a_file_a_preview_and_text(comfyui: Com
     assert set(outputs) == {"6", "7", "9"}
     assert outputs["9"] == {"text": [graph["8"]["inputs"]["value"]]}
     [preview] = outputs["7"]["images"]
-    assert re.fullmatch(r"ComfyUI_temp_[a-z]{5}_00001_.png", preview["filename"])
+    assert re.fullmatch(r"ComfyUI_temp_[a-z]{5}_\d{5}_.png", preview["filename"])
     assert (preview["type"], preview["subfolder"]) == ("temp", "")
     assert (await shown(comfyui, outputs["6"]["images"][0])).size == (1024, 768)
     assert (await shown(comfyui, preview)).size == (512, 512)

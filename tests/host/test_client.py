@@ -221,6 +221,19 @@ async def test_a_workflow_that_is_too_large_is_told_as_such(
     assert caught.value.status == 413
 
 
+async def test_a_workflow_of_megabytes_is_sent(
+    client: Client, embedded: Start, send: Send, graph: MakeGraph
+) -> None:
+    nodes = graph()
+    nodes["3"] = {"class_type": "PrimitiveString", "inputs": {"value": "x" * 3_000_000}}
+    nodes["4"] = {"class_type": "PreviewAny", "inputs": {"source": ["3", 0]}}
+    comfy = await embedded()
+
+    made = await send(client(comfy.url), nodes)
+
+    await comfy.until(lambda it: made in it.finished)
+
+
 async def test_a_submit_that_breaks_comfyui_is_told_with_the_place_to_look(
     client: Client, stranger: StrangerAt, send: Send
 ) -> None:

@@ -135,6 +135,19 @@ async def test_progress_is_told_while_it_grows(
     assert all(0 <= each <= 100 for each in told)
 
 
+async def test_the_steps_of_a_sampler_are_told(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    here = office((await embedded(faults=Faults(step_ms=130))).url)
+
+    job = await here.wait(await here.run(graph("sampling")))
+
+    assert job.status == "completed"
+    steps = [each.progress.step for each in here.told if each.progress and each.progress.steps == 8]
+    assert len(set(steps)) >= 3
+    assert percents(here) == sorted(percents(here))
+
+
 async def test_a_job_that_ended_is_known_after_comfyui_forgot_it(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:

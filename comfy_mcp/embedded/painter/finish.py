@@ -55,7 +55,7 @@ def captioned(picture: Image.Image) -> Image.Image:
     """The picture with the caption in its lower right corner, as large as there is room."""
     shown = picture.copy()
     pen = ImageDraw.Draw(shown, "RGBA")
-    size = max(6.0, min(picture.width / 30, picture.height / 14, 30.0))
+    size = max(6.0, min(picture.width / 42, picture.height / 20, 26.0))
     font = ImageFont.load_default(size)
     left, top, right, bottom = pen.textbbox((0, 0), CAPTION, font=font)
     wide, tall, pad = right - left, bottom - top, size * 0.45

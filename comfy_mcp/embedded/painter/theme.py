@@ -55,7 +55,7 @@ PLACES: Mapping[str, str] = MappingProxyType(
         "forest": "forest tree trees wood woods pine jungle fox deer wolf bear owl cabin",
         "city": "city skyline street town building buildings tokyo york cyberpunk robot car",
         "desert": "desert dune dunes sand sahara egypt camel mars planet alien",
-        "meadow": "meadow field flower flowers garden grass hill hills farm cat dog house girl boy",
+        "meadow": "meadow field flower flowers garden grass hill cat kitten dog house girl boy",
     }
 )
 THINGS: Mapping[str, str] = MappingProxyType(
@@ -65,7 +65,7 @@ THINGS: Mapping[str, str] = MappingProxyType(
         "clouds": "cloud clouds cloudy",
         "birds": "bird birds seagull seagulls crow crows",
         "boat": "boat ship sailing sail yacht",
-        "cat": "cat cats kitten kitty",
+        "cat": "cat kitten kitty",
         "house": "house cabin cottage home hut farm",
         "balloon": "balloon balloons",
         "lighthouse": "lighthouse",
@@ -103,8 +103,7 @@ BY_CHANCE = {
 
 def read_theme(positive: str, negative: str, seed: str, model: Model) -> Theme:
     """The theme of a prompt; words of the *negative* one keep things out."""
-    words = set(re.findall(r"[a-z]+", positive.lower()))
-    unwanted = set(re.findall(r"[a-z]+", negative.lower()))
+    words, unwanted = _words(positive), _words(negative)
     choice = Random(" ".join(sorted(words)) or seed)  # noqa: S311 - a picture, not a secret
     light = _named(LIGHTS, words) or (
         "night" if model.dusk else choice.choice(("sunset", "dawn", "day"))
@@ -115,6 +114,12 @@ def read_theme(positive: str, negative: str, seed: str, model: Model) -> Theme:
     things -= {name for name, names in THINGS.items() if unwanted & set(names.split())}
     tint = next((color for name, color in COLORS.items() if name in words), None)
     return Theme(light, place, frozenset(things), tint, seed)
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text, plurals also without their s."""
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    return words | {word[:-1] for word in words if word.endswith("s")}
 
 
 def _named(table: Mapping[str, str], words: set[str]) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["paint_things"]
 
 LIT = (255, 216, 128)
+Box = tuple[float, float, float, float]
 
 
 def paint_things(canvas: Canvas, theme: Theme, tones: Tones, horizon: float) -> None:
@@ -163,7 +164,8 @@ def _lighthouse(canvas: Canvas, tones: Tones, dark: Color, horizon: float) -> No
         fill=dark,
     )
     lamp = (x / canvas.width, (top - wide * 0.45) / canvas.height)
-    _beam(canvas, lamp)
+    if not tones.bright:
+        _beam(canvas, lamp)
     canvas.glow(LIT, *lamp, 0.3, 0.75)
 
 
@@ -220,53 +222,27 @@ def _hill(canvas: Canvas, x: float, top: float, color: Color) -> None:
 
 def _cat(canvas: Canvas, rng: Random, tones: Tones, dark: Color) -> None:
     """A cat, sitting in front of it all and looking into the picture."""
-    draw = canvas.draw()
     px = rng.choice((0.28, 0.34, 0.66, 0.72))
     _hill(canvas, px, 0.885, dark)
     x, foot = canvas.at(px, 0.895)
     size = canvas.unit * 0.13
-    body = [
-        (x - size * 0.5, foot),
-        (x - size * 0.52, foot - size * 0.4),
-        (x - size * 0.3, foot - size * 0.95),
-        (x + size * 0.3, foot - size * 0.95),
-        (x + size * 0.52, foot - size * 0.4),
-        (x + size * 0.5, foot),
-    ]
-    draw.polygon(body, fill=dark)
-    draw.ellipse(
-        (x - size * 0.56, foot - size * 0.72, x + size * 0.56, foot + size * 0.08), fill=dark
-    )
-    draw.ellipse(
-        (x - size * 0.37, foot - size * 1.5, x + size * 0.37, foot - size * 0.84), fill=dark
-    )
-    for side in (-1, 1):
-        draw.polygon(
-            [
-                (x + side * size * 0.35, foot - size * 1.2),
-                (x + side * size * 0.33, foot - size * 1.72),
-                (x + side * size * 0.06, foot - size * 1.44),
-            ],
-            fill=dark,
-        )
-    tail = (x + size * 0.3, foot - size * 0.72, x + size * 1.12, foot + size * 0.06)
-    draw.arc(tail, 280, 130, fill=dark, width=max(2, round(size * 0.13)))
-    rim = mixed(tones.lamp, dark, 0.35)
-    pen = max(1, round(size * 0.025))
-    draw.arc(
-        (x - size * 0.37, foot - size * 1.5, x + size * 0.37, foot - size * 0.84),
-        205,
-        245,
-        fill=rim,
-        width=pen,
-    )
-    draw.arc(
-        (x - size * 0.37, foot - size * 1.5, x + size * 0.37, foot - size * 0.84),
-        295,
-        335,
-        fill=rim,
-        width=pen,
-    )
+    draw = canvas.draw()
+
+    def box(left: float, top: float, right: float, bottom: float) -> Box:
+        return x + left * size, foot + top * size, x + right * size, foot + bottom * size
+
+    body = ((-0.5, 0), (-0.52, -0.4), (-0.3, -0.95), (0.3, -0.95), (0.52, -0.4), (0.5, 0))
+    ear = ((0.35, -1.2), (0.33, -1.72), (0.06, -1.44))
+    head = box(-0.37, -1.5, 0.37, -0.84)
+    for outline in (body, ear, tuple((-dx, dy) for dx, dy in ear)):
+        draw.polygon([(x + dx * size, foot + dy * size) for dx, dy in outline], fill=dark)
+    draw.ellipse(box(-0.56, -0.72, 0.56, 0.08), fill=dark)
+    draw.ellipse(head, fill=dark)
+    tail_width = max(2, round(size * 0.13))
+    draw.arc(box(0.3, -0.72, 1.12, 0.06), 280, 130, fill=dark, width=tail_width)
+    rim, pen = mixed(tones.lamp, dark, 0.35), max(1, round(size * 0.025))
+    for start in (205, 295):
+        draw.arc(head, start, start + 40, fill=rim, width=pen)
 
 
 def _snow(canvas: Canvas, rng: Random) -> None:
