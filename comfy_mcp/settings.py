@@ -123,6 +123,11 @@ def _headers(given: Mapping[str, str]) -> dict[str, str]:
     headers = _header_object(given.get("COMFYUI_HEADERS", "{}"))
     if key := given.get("COMFYUI_API_KEY"):
         headers["X-API-Key"] = key
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ConfigError(
+            "COMFYUI_HEADERS names a header twice, or the one that COMFYUI_API_KEY sets"
+            " (X-API-Key): give each once."
+        )
     for name, value in headers.items():
         source = "COMFYUI_API_KEY" if name == "X-API-Key" else "COMFYUI_HEADERS"
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from comfy_mcp.cli.screen import Verdict
 from comfy_mcp.errors import ComfyMCPError, ConfigError, StateError, WorkflowError
 from comfy_mcp.guard.loading import Loaded, load
-from comfy_mcp.host.client import ComfyHost, Timeouts
-from comfy_mcp.host.version import TARGETED_INTERRUPT, parse_version
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.transport import Timeouts
+from comfy_mcp.host.version import CHOSEN_IDS, TARGETED_INTERRUPT, parse_version
 from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Settings
@@ -28,10 +29,6 @@ __all__ = [
 TIMEOUTS = Timeouts(connect=3, answer=5)
 """Seconds; a person waits for this."""
 
-OK = 200
-CHOSEN_IDS = (0, 3, 45)
-"""First version that keeps the prompt_id which the client chose."""
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -41,19 +38,6 @@ class Finding:
     name: str
     text: str
     advice: str = ""
-
-
-class _Probe(ComfyHost):
-    """Asks what only a doctor wants to know."""
-
-    async def queue_length(self) -> tuple[int, int]:
-        """Jobs that run, and that wait."""
-        queue = await self._queue()
-        return len(queue.queue_running), len(queue.queue_pending)
-
-    async def has_jobs_api(self) -> bool:
-        """Whether GET /api/jobs is there."""
-        return (await self._get("/jobs", {"limit": "1"})).status == OK
 
 
 def about_settings(settings: Settings) -> list[Finding]:
@@ -69,7 +53,7 @@ async def about_host(settings: Settings) -> list[Finding]:
     if settings.address is None:
         text = "embedded: the server starts the demo host by itself; no GPU is used"
         return [Finding(Verdict.OK, "ComfyUI", text)]
-    probe = _Probe(settings.address, now_ms=_now_ms, timeouts=TIMEOUTS)
+    probe = ComfyHost(settings.address, now_ms=_now_ms, timeouts=TIMEOUTS)
     try:
         stats = await probe.stats()
         jobs_api = await probe.has_jobs_api()

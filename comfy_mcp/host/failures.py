@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -76,12 +77,19 @@ def answer_lost(base: str, prompt_id: str, why: str) -> AnswerLost:
     )
 
 
-def ids_of_its_own(theirs: str) -> HostRejected:
-    """ComfyUI queued the job under *theirs* instead of our id, so it cannot be followed."""
+def ids_of_its_own(theirs: str | None) -> HostRejected:
+    """ComfyUI gives jobs ids of its own; *theirs* is that of a job which it queued all the same."""
+    done = (
+        "Nothing was sent."
+        if theirs is None
+        else (
+            "The job was taken out of the queue again, unless it had begun: then it runs on as"
+            f" {theirs}."
+        )
+    )
     return HostRejected(
-        "This ComfyUI is older than 0.3.45 and gives jobs ids of its own, so that they can be"
-        " neither followed nor stopped safely: update ComfyUI. The job was taken out of the queue"
-        f" again, unless it had begun: then it runs on as {theirs}.",
+        "This ComfyUI is older than 0.3.45, or a fork, and gives jobs ids of its own, so that they"
+        f" can be neither followed nor stopped safely: update ComfyUI. {done}",
         kind="ids_of_its_own",
         status=200,
     )
@@ -91,8 +99,8 @@ async def unreachable(
     base: str, error: aiohttp.ClientError, *, desktop_port: int = DESKTOP_PORT
 ) -> HostUnreachable:
     """Nobody listens there; looks whether ComfyUI Desktop's port answers instead."""
-    cause = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else None
-    reason = cause or type(error).__name__
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    reason = os.strerror(number) if number and number > 0 else type(error).__name__
     local = urlsplit(base)
     here = local.hostname in {"127.0.0.1", "localhost", "::1"} and local.port != desktop_port
     if here and await _answers("127.0.0.1", desktop_port):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["TARGETED_INTERRUPT", "parse_version"]
+__all__ = ["CHOSEN_IDS", "TARGETED_INTERRUPT", "parse_version"]
+
+CHOSEN_IDS = (0, 3, 45)
+"""First version that keeps the prompt_id which the client chose."""
 
 TARGETED_INTERRUPT = (0, 3, 57)
 """First version whose POST /interrupt honours a prompt_id; before, every interrupt is global."""

@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from comfy_mcp.embedded import EmbeddedHost
-from comfy_mcp.host.client import ComfyHost, Timeouts
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.permit import SubmitPermit
 from comfy_mcp.settings import Address
 from comfy_mcp.workflow import Graph, digest, parse_graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import traceback
 from collections.abc import Awaitable, Callable
@@ -24,7 +25,8 @@ from comfy_mcp.errors import (
     PermitError,
 )
 from comfy_mcp.host import Absent, Ended, OutputFile
-from comfy_mcp.host.client import ComfyHost, Timeouts
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.permit import StopPermit, SubmitPermit
 from comfy_mcp.workflow import digest, parse_graph
 
@@ -52,6 +54,17 @@ def submits(host: EmbeddedHost) -> int:
 def answering(status: int, body: str, kind: str = "application/json") -> Any:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=status, text=body, content_type=kind)
+
+    return answer
+
+
+def comfyui_but(submit: Any) -> Any:
+    """A ComfyUI as far as its version, whose answer to everything else is *submit*'s."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/system_stats":
+            return web.json_response({"system": {"comfyui_version": "0.33.0"}})
+        return await submit(request)
 
     return answer
 
@@ -104,12 +117,12 @@ async def test_a_submit_without_an_answer_in_time_is_lost_and_sent_once(
     client: Client, stranger: StrangerAt, send: Send
 ) -> None:
     never = asyncio.Event()
-    server = await stranger(lambda _: never.wait())
+    server = await stranger(comfyui_but(lambda _: never.wait()))
 
     with pytest.raises(AnswerLost, match="Do not send it again"):
         await send(client(server.url, timeouts=QUICK))
 
-    assert server.seen == [("POST", "/api/prompt")]
+    assert server.asked("POST", "/api/prompt") == 1
 
 
 async def test_a_read_that_breaks_is_repeated_until_it_works(
@@ -211,9 +224,8 @@ async def test_who_wants_credentials_says_so_on_reading_and_on_submitting(
 async def test_a_workflow_that_is_too_large_is_told_as_such(
     client: Client, stranger: StrangerAt, send: Send
 ) -> None:
-    server = await stranger(
-        answering(413, "Maximum request body size 104857600 exceeded.", "text/plain")
-    )
+    too_large = answering(413, "Maximum request body size 104857600 exceeded.", "text/plain")
+    server = await stranger(comfyui_but(too_large))
 
     with pytest.raises(HostRejected, match="--max-upload-size") as caught:
         await send(client(server.url))
@@ -237,12 +249,24 @@ async def test_a_workflow_of_megabytes_is_sent(
 async def test_a_submit_that_breaks_comfyui_is_told_with_the_place_to_look(
     client: Client, stranger: StrangerAt, send: Send
 ) -> None:
-    server = await stranger(answering(500, "500 Internal Server Error", "text/plain"))
+    broken = answering(500, "500 Internal Server Error", "text/plain")
+    server = await stranger(comfyui_but(broken))
 
     with pytest.raises(NotComfyUI, match="ComfyUI's own log"):
         await send(client(server.url))
 
-    assert server.seen == [("POST", "/api/prompt")]
+    assert server.asked("POST", "/api/prompt") == 1
+
+
+async def test_what_is_no_comfyui_is_recognised_before_anything_is_submitted(
+    client: Client, stranger: StrangerAt, send: Send
+) -> None:
+    server = await stranger(answering(200, "<html>a router</html>", "text/html"))
+
+    with pytest.raises(NotComfyUI):
+        await send(client(server.url))
+
+    assert server.asked("POST", "/api/prompt") == 0
 
 
 @pytest.mark.parametrize(
@@ -252,12 +276,12 @@ async def test_a_submit_that_breaks_comfyui_is_told_with_the_place_to_look(
 async def test_a_submit_whose_answer_is_garbled_may_have_been_taken(
     client: Client, stranger: StrangerAt, send: Send, status: int, body: str
 ) -> None:
-    server = await stranger(answering(status, body, "text/html"))
+    server = await stranger(comfyui_but(answering(status, body, "text/html")))
 
     with pytest.raises(AnswerLost):
         await send(client(server.url))
 
-    assert server.seen == [("POST", "/api/prompt")]
+    assert server.asked("POST", "/api/prompt") == 1
 
 
 @pytest.mark.parametrize("profile", ["0.3.64", "0.33"])
@@ -320,20 +344,28 @@ async def test_an_answer_that_is_lost_does_not_send_the_job_twice(
     assert isinstance(await host.look(made), Absent) == (when == "before")
 
 
-async def test_a_comfyui_that_gives_ids_of_its_own_is_told_to_be_too_old(
-    client: Client, embedded: Start, send: Send, graph: MakeGraph
+async def test_a_comfyui_that_gives_ids_of_its_own_is_sent_nothing(
+    client: Client, embedded: Start, send: Send
 ) -> None:
-    comfy = await embedded("0.3.40", faults=Faults(node_ms=200))
-    host = client(comfy.url)
-    with pytest.raises(HostRejected, match=r"older than 0\.3\.45") as caught:
-        await send(host)
-    await comfy.until(lambda it: it.running is not None)
+    comfy = await embedded("0.3.40")
 
-    with pytest.raises(HostRejected):
-        await send(host, graph(n2={"filename_prefix": "second"}))
+    with pytest.raises(HostRejected, match=r"older than 0\.3\.45") as caught:
+        await send(client(comfy.url))
 
     assert caught.value.kind == "ids_of_its_own"
-    assert comfy.pending == ()
+    assert submits(comfy) == 0
+
+
+async def test_a_fork_that_gives_ids_of_its_own_is_told_of_and_its_job_taken_out(
+    client: Client, stranger: StrangerAt, send: Send
+) -> None:
+    other = {"prompt_id": "theirs", "number": 1, "node_errors": {}}
+    server = await stranger(comfyui_but(answering(200, json.dumps(other))))
+
+    with pytest.raises(HostRejected, match="theirs"):
+        await send(client(server.url))
+
+    assert server.asked("POST", "/api/queue") == 1
 
 
 async def test_headers_go_with_every_request_and_no_origin_does(

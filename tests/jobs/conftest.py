@@ -16,7 +16,8 @@ import aiohttp
 import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
-from comfy_mcp.host.client import ComfyHost, Timeouts
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.jobs.manager import Jobs, Pace
 from comfy_mcp.jobs.stop import StopReport, stop

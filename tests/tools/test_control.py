@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import aiohttp
 import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
 from tests.tools.desk import Sit, card, graph, sent
 
 pytestmark = pytest.mark.anyio
+
+
+async def submit_by_hand(host: EmbeddedHost, workflow: dict[str, Any], prompt_id: str) -> None:
+    """As a person does, past this server."""
+    body = {"prompt": workflow, "prompt_id": prompt_id}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{host.url}/api/prompt", json=body) as answer,
+    ):
+        assert answer.status == 200
 
 
 async def test_a_running_job_is_cancelled_and_the_end_verified(
@@ -86,8 +99,7 @@ async def test_a_humans_job_is_not_touched(sit: Sit, host: EmbeddedHost) -> None
     human = "11111111-1111-4111-8111-111111111111"
 
     async with sit() as desk:
-        jobs = await desk.services.jobs()
-        await jobs.host._send("POST", "/prompt", {"prompt": card(5), "prompt_id": human}, 10)
+        await submit_by_hand(host, card(5), human)
         await host.until(lambda now: now.running == human)
         seen = await desk.ask("get_job", prompt_id=human)
         _, body = await desk.refusal("cancel_job", prompt_id=human)
