@@ -106,7 +106,7 @@ class Services:
         return Address(host.url)
 
     async def _reconcile(self, grant: str) -> None:
-        await (await self.jobs()).reconcile(grant)
+        await (await self.jobs()).judge.reconcile(grant)
 
 
 def build(settings: Settings) -> tuple[GuardedServer, Services]:

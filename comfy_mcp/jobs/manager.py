@@ -7,7 +7,7 @@ The journal remembers how it ended, so that a job is known after ComfyUI forgot 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,17 +25,17 @@ from comfy_mcp.host import (
     Event,
     OutputFile,
     QueueChanged,
-    Sighting,
 )
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.stream import EventStream
 from comfy_mcp.jobs.job import Job
-from comfy_mcp.jobs.record import files_of, outcome_record, result_of
+from comfy_mcp.jobs.judge import Judge
+from comfy_mcp.jobs.record import files_of
 from comfy_mcp.jobs.show import from_journal, from_live, from_sight
-from comfy_mcp.jobs.table import ends, may_move
+from comfy_mcp.jobs.table import ends
 from comfy_mcp.jobs.watch import Watch, after_look
 from comfy_mcp.permit import SubmitPermit
-from comfy_mcp.store.protocol import JobRow, Store
+from comfy_mcp.store.protocol import Store
 from comfy_mcp.workflow import Graph
 
 __all__ = ["Jobs", "Pace", "Tell"]
@@ -80,6 +80,15 @@ class Jobs:
         self.label = label
         self.now_ms = now_ms
         self._pace = pace
+        self.judge = Judge(
+            host,
+            store,
+            label=label,
+            now_ms=now_ms,
+            settled=self._settled,
+            doubt=pace.doubt,
+            forget=pace.forget,
+        )
         self._stream = EventStream(host.address, self._heard, dropped=self._look_around)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -116,7 +125,7 @@ class Jobs:
         row = await self.store.job(prompt_id)
         if row is not None and ends(row.status):
             return from_journal(row, grant, self.host, self.now_ms())
-        seen = await self.look(prompt_id, row)
+        seen = await self.judge.look(prompt_id, row)
         if row is None:
             if isinstance(seen, Absent):
                 raise JobNotFound(
@@ -163,36 +172,6 @@ class Jobs:
         if row is not None:
             return "mine" if row.grant == grant else "other agent"
         return None if isinstance(await self.host.look(prompt_id), Absent) else "human"
-
-    async def look(self, prompt_id: str, row: JobRow | None = None) -> Sighting:
-        """Look at ComfyUI, and write down an end that the journal does not know yet."""
-        seen = await self.host.look(prompt_id)
-        if row is None or ends(row.status):
-            return seen
-        if isinstance(seen, Ended):
-            await self.settle(row, seen.outcome, result_of(seen))
-        elif isinstance(seen, Absent):
-            return await self._doubt(row)
-        return seen
-
-    async def settle(self, row: JobRow, status: str, result: Mapping[str, Any]) -> None:
-        """Write a job's end down, once, whoever notices it first."""
-        if may_move(row.status, status):
-            result = {**row.result, **result}
-            record = outcome_record(row.prompt_id, status, row.decision_id, result)
-            await self.store.move_job(
-                row.prompt_id, status, self.now_ms(), result=result, record=record
-            )
-        watch = self._watches.get(row.prompt_id)
-        if watch is not None:
-            watch.final = True
-            watch.announce()
-
-    async def reconcile(self, grant: str) -> None:
-        """Look at every unfinished job of *grant*, so that finished ones free their slots."""
-        for row in await self.store.unfinished(host=self.label, grant=grant):
-            with suppress(HostError):
-                await self.look(row.prompt_id, row)
 
     async def _submit(self, graph: Graph, prompt_id: str, permit: SubmitPermit) -> tuple[str, ...]:
         client_id = await self._stream.ready()
@@ -242,21 +221,6 @@ class Jobs:
                 )
             await asyncio.sleep(self._pace.least)
 
-    async def _doubt(self, row: JobRow) -> Sighting:
-        """A journaled job that ComfyUI does not show: look once more, then judge."""
-        await asyncio.sleep(self._pace.doubt)
-        seen = await self.host.look(row.prompt_id)
-        fresh = await self.store.job(row.prompt_id) or row
-        if isinstance(seen, Ended):
-            await self.settle(fresh, seen.outcome, result_of(seen))
-        elif isinstance(seen, Absent):
-            young = self.now_ms() - row.created_ms < self._pace.forget * 1000
-            if fresh.status == "stopping":
-                await self.settle(fresh, "cancelled", {})
-            elif fresh.status != "submitting" or not young:
-                await self.settle(fresh, "lost", {})
-        return seen
-
     def _follow(self, prompt_id: str) -> Watch:
         known = self._watches.get(prompt_id)
         if known is not None:
@@ -287,6 +251,13 @@ class Jobs:
         finally:
             self._let_go(watch)
 
+    def _settled(self, prompt_id: str) -> None:
+        """Nobody needs to look any more: those who wait are told."""
+        watch = self._watches.get(prompt_id)
+        if watch is not None:
+            watch.final = True
+            watch.announce()
+
     def _let_go(self, watch: Watch) -> None:
         self._watches.pop(watch.prompt_id, None)
         watch.final = True
@@ -298,7 +269,7 @@ class Jobs:
             watch.final = True  # another process may have written it
             return
         try:
-            seen = await self.look(watch.prompt_id, row)
+            seen = await self.judge.look(watch.prompt_id, row)
         except HostError as error:
             watch.trouble = error
             watch.announce()

@@ -95,7 +95,7 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
     row = await jobs.store.job(prompt_id)
     if row is not None and ends(row.status):
         return StopReport("already_finished", row.status, (), jobs.now_ms() - began)
-    first = await jobs.look(prompt_id, row)
+    first = await jobs.judge.look(prompt_id, row)
     attempt = _Attempt(jobs, prompt_id, permit, seconds, row, first)
     if isinstance(first, Pending | Running):
         if row is not None and isinstance(first, Pending):
@@ -128,9 +128,9 @@ async def _write_down(attempt: _Attempt) -> None:
     if row is None:
         return
     if isinstance(attempt.seen, Ended):
-        await attempt.jobs.settle(row, attempt.seen.outcome, result_of(attempt.seen))
+        await attempt.jobs.judge.settle(row, attempt.seen.outcome, result_of(attempt.seen))
     elif isinstance(attempt.seen, Absent):
-        await attempt.jobs.settle(row, "lost" if attempt.ran else "cancelled", {})
+        await attempt.jobs.judge.settle(row, "lost" if attempt.ran else "cancelled", {})
 
 
 def _outcome(attempt: _Attempt, first: Sighting) -> Outcome:

@@ -413,7 +413,7 @@ async def test_a_job_whose_process_went_away_is_settled_by_another(
     await here.jobs.close()
     await comfy.until(lambda it: made in it.finished)
 
-    await there.jobs.reconcile("ann")
+    await there.jobs.judge.reconcile("ann")
 
     assert (await there.row(made)).status == "completed"
 
@@ -426,10 +426,10 @@ async def test_reconciling_looks_at_the_callers_own_jobs_only_and_bears_a_host_t
     made = await here.run(graph())
     await comfy.restart()
 
-    await here.jobs.reconcile("bob")
+    await here.jobs.judge.reconcile("bob")
     assert (await here.row(made)).status == "pending"
     await comfy.stop()
-    await here.jobs.reconcile("ann")
+    await here.jobs.judge.reconcile("ann")
 
     assert (await here.row(made)).status == "pending"
 
