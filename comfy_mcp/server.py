@@ -156,6 +156,7 @@ def serve(settings: Settings) -> None:
     announce(settings, services.gate.loaded)
     # The SDK's types live as long as this process: every collection would look through them again.
     gc.freeze()
+    gc.enable()
     anyio.run(_run_stdio, server, settings.protocol == "legacy")
 
 

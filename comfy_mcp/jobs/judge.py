@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from comfy_mcp.errors import HostError
@@ -20,6 +21,8 @@ __all__ = ["Judge"]
 class Judge:
     """Looks at one ComfyUI for one journal; *settled* hears of every job that has ended.
 
+    It gets the job's row as it was just written, or an older one if somebody else wrote it first.
+
     *doubt* is the pause in seconds before a job that was not found is looked for once more;
     *forget* is how many seconds old a submit must be before a job that ComfyUI does not know
     counts as lost.
@@ -32,7 +35,7 @@ class Judge:
         *,
         label: str,
         now_ms: Callable[[], int],
-        settled: Callable[[str], None],
+        settled: Callable[[JobRow], None],
         doubt: float,
         forget: float,
     ) -> None:
@@ -60,10 +63,12 @@ class Judge:
         if may_move(row.status, status):
             result = {**row.result, **result}
             record = outcome_record(row.prompt_id, status, row.decision_id, result)
-            await self._store.move_job(
-                row.prompt_id, status, self._now_ms(), result=result, record=record
-            )
-        self._settled(row.prompt_id)
+            now_ms = self._now_ms()
+            if await self._store.move_job(
+                row.prompt_id, status, now_ms, result=result, record=record
+            ):
+                row = replace(row, status=status, changed_ms=now_ms, result=result)
+        self._settled(row)
 
     async def reconcile(self, grant: str) -> None:
         """Look at every unfinished job of *grant*, so that finished ones free their slots."""

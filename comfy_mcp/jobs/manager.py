@@ -33,17 +33,17 @@ from comfy_mcp.jobs.judge import Judge
 from comfy_mcp.jobs.record import files_of
 from comfy_mcp.jobs.show import from_journal, from_live, from_sight
 from comfy_mcp.jobs.table import ends
-from comfy_mcp.jobs.watch import Watch, after_look
+from comfy_mcp.jobs.watch import Live, Watch, after_look
 from comfy_mcp.permit import SubmitPermit
-from comfy_mcp.store.protocol import Store
+from comfy_mcp.store.protocol import JobRow, Store
 from comfy_mcp.workflow import Graph
 
 __all__ = ["Jobs", "Pace", "Tell"]
 
 Result = TypeVar("Result")
 
-Tell = Callable[[Job], Awaitable[None]]
-"""Called with the job at every change while somebody waits."""
+Tell = Callable[[Live], Awaitable[None]]
+"""Called with what is known of the job at every change while somebody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,10 @@ class Jobs:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def submit(
-        self, graph: Graph, *, prompt_id: str, permit: SubmitPermit
+        self, graph: Graph, *, prompt_id: str, grant: str, permit: SubmitPermit
     ) -> tuple[str, ...]:
-        """Queue *graph*; the journal must know *prompt_id* already. Returns ComfyUI's warnings.
+        """Queue *graph* for *grant*; the journal must know it already. Returns what was dropped.
+
 
         A caller that is cancelled meanwhile does not tear the request apart: it is finished and
         written down all the same.
@@ -113,7 +114,7 @@ class Jobs:
             AnswerLost: it was sent, and ComfyUI does not show it yet.
             PermitError: *permit* is not for this graph and job.
         """
-        task = self._spawn(self._submit(graph, prompt_id, permit))
+        task = self._spawn(self._submit(graph, prompt_id, grant, permit))
         return await asyncio.shield(task)
 
     async def get(self, prompt_id: str, grant: str) -> Job:
@@ -145,7 +146,9 @@ class Jobs:
         row = await self.store.job(prompt_id)
         return files_of(row.result) if row is not None else ()
 
-    async def wait(self, prompt_id: str, grant: str, seconds: float, tell: Tell) -> Job:
+    async def wait(
+        self, prompt_id: str, grant: str, seconds: float, tell: Tell | None = None
+    ) -> Job:
         """As *get*, once the job has ended or *seconds* are over; a time-out is no error."""
         if seconds <= 0:
             return await self.get(prompt_id, grant)
@@ -157,6 +160,8 @@ class Jobs:
                     await self._watch_over(watch, grant, tell)
         finally:
             watch.waiting -= 1
+        if watch.ended is not None:
+            return from_journal(watch.ended, grant, self.host, self.now_ms())
         try:
             return await self.get(prompt_id, grant)
         except HostError as error:
@@ -173,9 +178,11 @@ class Jobs:
             return "mine" if row.grant == grant else "other agent"
         return None if isinstance(await self.host.look(prompt_id), Absent) else "human"
 
-    async def _submit(self, graph: Graph, prompt_id: str, permit: SubmitPermit) -> tuple[str, ...]:
+    async def _submit(
+        self, graph: Graph, prompt_id: str, grant: str, permit: SubmitPermit
+    ) -> tuple[str, ...]:
         client_id = await self._stream.ready()
-        watch = Watch(prompt_id, client_id=client_id, total=len(graph.nodes))
+        watch = Watch(prompt_id, grant=grant, client_id=client_id, total=len(graph.nodes))
         self._watches[prompt_id] = watch
         try:
             warnings = await self._send(graph, watch, client_id, permit)
@@ -230,12 +237,11 @@ class Jobs:
         self._spawn(self._run(watch))
         return watch
 
-    async def _watch_over(self, watch: Watch, grant: str, tell: Tell) -> None:
-        row = await self.store.job(watch.prompt_id)
+    async def _watch_over(self, watch: Watch, grant: str, tell: Tell | None) -> None:
         while not watch.final and watch.trouble is None:
             version = watch.version
-            if row is not None:
-                await tell(from_live(row, grant, None, watch.live, self.now_ms()))
+            if tell is not None:
+                await tell(watch.live_for(grant))
             await watch.change(version)
 
     async def _run(self, watch: Watch) -> None:
@@ -251,11 +257,12 @@ class Jobs:
         finally:
             self._let_go(watch)
 
-    def _settled(self, prompt_id: str) -> None:
+    def _settled(self, row: JobRow) -> None:
         """Nobody needs to look any more: those who wait are told."""
-        watch = self._watches.get(prompt_id)
+        watch = self._watches.get(row.prompt_id)
         if watch is not None:
             watch.final = True
+            watch.ended = row if ends(row.status) else None
             watch.announce()
 
     def _let_go(self, watch: Watch) -> None:
@@ -265,8 +272,10 @@ class Jobs:
 
     async def _step(self, watch: Watch) -> None:
         row = await self.store.job(watch.prompt_id)
-        if row is not None and ends(row.status):
-            watch.final = True  # another process may have written it
+        if row is not None:
+            watch.grant = row.grant
+            watch.final = ends(row.status)  # another process may have written it
+        if watch.final:
             return
         try:
             seen = await self.judge.look(watch.prompt_id, row)

@@ -109,12 +109,11 @@ def _status(text: str) -> Status:
 def _progress(live: Live | None) -> Progress | None:
     if live is None or not live.total:
         return None
-    counted = live.most > 1
     return Progress(
         percent=live.percent,
         node_id=live.node_id,
-        step=int(live.value) if counted else None,
-        steps=int(live.most) if counted else None,
+        step=int(live.value) if live.counted else None,
+        steps=int(live.most) if live.counted else None,
     )
 
 

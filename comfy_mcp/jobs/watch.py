@@ -17,6 +17,7 @@ from comfy_mcp.host import (
     Sighting,
     Started,
 )
+from comfy_mcp.store.protocol import JobRow
 
 __all__ = ["Live", "Watch", "after_event", "after_look"]
 
@@ -32,6 +33,11 @@ class Live:
     node_id: str | None = None
     value: float = 0.0
     most: float = 0.0
+
+    @property
+    def counted(self) -> bool:
+        """Whether the node at work counts its steps."""
+        return self.most > 1
 
     @property
     def percent(self) -> float:
@@ -77,16 +83,31 @@ def _at(live: Live, node_id: str | None, value: float, most: float) -> Live:
 class Watch:
     """One job that somebody follows: *changed* wakes waiters, *poke* makes the follower look."""
 
-    def __init__(self, prompt_id: str, *, client_id: str | None = None, total: int = 0) -> None:
+    def __init__(
+        self,
+        prompt_id: str,
+        *,
+        grant: str | None = None,
+        client_id: str | None = None,
+        total: int = 0,
+    ) -> None:
         self.prompt_id = prompt_id
+        self.grant = grant
         self.client_id = client_id
         self.live = Live(total=total)
         self.final = False
+        self.ended: JobRow | None = None
         self.waiting = 0
         self.version = 0
         self.trouble: Exception | None = None
         self._changed = asyncio.Event()
         self._poke = asyncio.Event()
+
+    def live_for(self, grant: str) -> Live:
+        """What *grant* may see of it: of others' jobs only how they stand."""
+        if grant == self.grant:
+            return self.live
+        return Live(status=self.live.status, position=self.live.position)
 
     def hear(self, event: Event) -> None:
         """Take in an event of this job."""

@@ -38,7 +38,13 @@ def caller_of(ctx: Context[Any, Any], tool: str, grant: str, args: dict[str, Any
     """Who calls: the grant is the operator's word, the client's name its own claim."""
     params = ctx.session.client_params
     client = params.client_info.name[:80] if params and params.client_info else None
-    return Caller(tool=tool, grant=grant, client=client, args=args, say=_say(ctx))
+    return Caller(
+        tool=tool,
+        grant=grant,
+        client=client,
+        args=args,
+        say=_say(ctx),
+    )
 
 
 def _function(app: App, tool: Tool, grant: str) -> Callable[..., Awaitable[Any]]:

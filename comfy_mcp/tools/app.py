@@ -10,8 +10,8 @@ from comfy_mcp.guard.gate import Call, Gate
 from comfy_mcp.workflow import digest
 
 if TYPE_CHECKING:
-    from comfy_mcp.jobs.job import Job
     from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.jobs.watch import Live
     from comfy_mcp.library import Library
     from comfy_mcp.store.protocol import NewJob
 
@@ -48,7 +48,7 @@ class App(Protocol):
 
 
 async def _silent(_percent: float, _words: str) -> None:
-    """Nobody asked for progress."""
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,15 @@ class Caller:
             stop_ms=stop_ms,
         )
 
-    async def tell(self, job: Job) -> None:
-        """Say how far *job* is."""
-        progress = job.progress
-        if progress is None:
-            place = f"position {job.queue_position} in the queue" if job.queue_position else ""
-            await self.say(0.0, place or job.status)
+    async def tell(self, live: Live) -> None:
+        """Say how far a job is."""
+        if live.status == "pending":
+            place = f"position {live.position} in the queue" if live.position else "pending"
+            await self.say(0.0, place)
             return
-        step = f", step {progress.step} of {progress.steps}" if progress.steps else ""
-        where = f"node {progress.node_id}" if progress.node_id else "running"
-        await self.say(progress.percent, where + step)
+        step = f", step {live.value:.0f} of {live.most:.0f}" if live.counted else ""
+        where = f"node {live.node_id}" if live.node_id else "running"
+        await self.say(live.percent, where + step)
 
 
 def _digest(value: object) -> str:

@@ -52,7 +52,9 @@ async def run_workflow(
     async with app.gate.admit(caller.call(job=job)) as granted:
         if granted.submit is None:
             raise AssertionError("a submit was admitted without a permit")
-        await jobs.submit(filled.graph, prompt_id=job.prompt_id, permit=granted.submit)
+        await jobs.submit(
+            filled.graph, prompt_id=job.prompt_id, grant=caller.grant, permit=granted.submit
+        )
     done = await jobs.wait(job.prompt_id, caller.grant, wait_seconds, caller.tell)
     drawn = [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
     return with_next(done.model_copy(update={"warnings": [*done.warnings, *drawn]}), app.gate)

@@ -21,6 +21,7 @@ from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.jobs.manager import Jobs, Pace
 from comfy_mcp.jobs.stop import StopReport, stop
+from comfy_mcp.jobs.watch import Live
 from comfy_mcp.permit import StopPermit, SubmitPermit
 from comfy_mcp.settings import Address
 from comfy_mcp.store import Admission, JobRow, NewJob, SqliteStore
@@ -139,7 +140,7 @@ class Office:
     jobs: Jobs
     store: SqliteStore
     url: str
-    told: list[Job] = field(default_factory=list[Job])
+    told: list[Live] = field(default_factory=list[Live])
 
     async def admit(self, graph: Any, grant: str = "ann") -> tuple[str, SubmitPermit]:
         """Have the guard write a job down."""
@@ -153,16 +154,16 @@ class Office:
     async def run(self, graph: Any, grant: str = "ann") -> str:
         """Submit; gives the prompt_id."""
         made, permit = await self.admit(graph, grant)
-        await self.jobs.submit(parse_graph(graph), prompt_id=made, permit=permit)
+        await self.jobs.submit(parse_graph(graph), prompt_id=made, grant=grant, permit=permit)
         return made
 
     async def wait(self, made: str, seconds: float = 20, grant: str = "ann") -> Job:
         """Wait for a job."""
         return await self.jobs.wait(made, grant, seconds, self.tell)
 
-    async def tell(self, job: Job) -> None:
+    async def tell(self, live: Live) -> None:
         """Note what a waiter is told."""
-        self.told.append(job)
+        self.told.append(live)
 
     async def get(self, made: str, grant: str = "ann") -> Job:
         """Look at a job."""

@@ -22,6 +22,7 @@ from comfy_mcp.errors import (
 )
 from comfy_mcp.host.client import Timeouts
 from comfy_mcp.jobs.manager import Pace
+from comfy_mcp.jobs.watch import Live
 from comfy_mcp.permit import SubmitPermit
 from comfy_mcp.workflow import parse_graph
 
@@ -44,7 +45,7 @@ def submits(comfy: EmbeddedHost) -> int:
 
 
 def percents(office: Office) -> list[float]:
-    return [job.progress.percent for job in office.told if job.progress is not None]
+    return [live.percent for live in office.told if live.status == "in_progress"]
 
 
 @pytest.mark.parametrize("profile", ["0.3.64", "0.8", "0.33"])
@@ -119,7 +120,7 @@ async def test_a_job_that_waits_its_turn_tells_its_place(
     job = await here.wait(third, 0.1)
 
     assert (job.status, job.queue_position) == ("pending", 2)
-    assert here.told[-1].queue_position == 2
+    assert here.told[-1].position == 2
 
 
 async def test_progress_is_told_while_it_grows(
@@ -143,7 +144,7 @@ async def test_the_steps_of_a_sampler_are_told(
     job = await here.wait(await here.run(graph("sampling")))
 
     assert job.status == "completed"
-    steps = [each.progress.step for each in here.told if each.progress and each.progress.steps == 8]
+    steps = [each.value for each in here.told if each.most == 8]
     assert len(set(steps)) >= 3
     assert percents(here) == sorted(percents(here))
 
@@ -195,7 +196,7 @@ async def test_of_another_callers_job_only_its_status_is_told(
         "status": "failed" if ended else "in_progress",
         "owner": "other agent",
     }
-    assert all(each.owner == "other agent" and each.progress is None for each in here.told)
+    assert all(each == Live(each.status, each.position) for each in here.told)
     assert await here.jobs.owner(made, "bob") == "other agent"
 
 
@@ -288,7 +289,7 @@ async def test_a_job_that_never_arrived_is_not_sent_again_and_frees_its_slot(
     made, permit = await here.admit(graph())
 
     with pytest.raises(AnswerLost, match=f"not sent again. Ask get_job for {made}"):
-        await here.jobs.submit(parse_graph(graph()), prompt_id=made, permit=permit)
+        await here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
 
     assert submits(comfy) == 1
     await here.settled(made, "lost")
@@ -302,7 +303,7 @@ async def test_a_submit_is_finished_and_written_down_though_its_caller_went_away
     here = office(comfy.url)
     made, permit = await here.admit(graph())
     calling = asyncio.ensure_future(
-        here.jobs.submit(parse_graph(graph()), prompt_id=made, permit=permit)
+        here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
     )
     await comfy.until(lambda _: submits(comfy) == 1)
 
@@ -328,7 +329,7 @@ async def test_a_refused_job_frees_its_slot_and_says_so(
     made, permit = await here.admit(bad)
 
     with pytest.raises(HostRejected, match="node 1"):
-        await here.jobs.submit(parse_graph(bad), prompt_id=made, permit=permit)
+        await here.jobs.submit(parse_graph(bad), prompt_id=made, grant="ann", permit=permit)
 
     assert await here.store.unfinished(host="here") == ()
     job = await here.wait(made, PATIENT)
@@ -352,7 +353,7 @@ async def test_a_job_that_was_provably_not_taken_frees_its_slot(
         permit = SubmitPermit(decision_id="d", prompt_id="other", digest=permit.digest)
 
     with pytest.raises(kind):
-        await here.jobs.submit(parse_graph(graph()), prompt_id=made, permit=permit)
+        await here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
 
     assert (await here.row(made)).status == "refused"
     async with asyncio.timeout(3):
