@@ -105,7 +105,6 @@ class Jobs:
     ) -> tuple[str, ...]:
         """Queue *graph* for *grant*; the journal must know it already. Returns what was dropped.
 
-
         A caller that is cancelled meanwhile does not tear the request apart: it is finished and
         written down all the same.
 
