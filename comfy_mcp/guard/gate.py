@@ -26,6 +26,9 @@ __all__ = ["Call", "Gate", "Granted"]
 
 log = logging.getLogger(__name__)
 
+MAX_NAME = 128
+"""Characters of a called name that are written down: anybody may call anything."""
+
 Reconcile = Callable[[str], Awaitable[None]]
 
 
@@ -192,7 +195,7 @@ class Gate:
             "grant": call.grant,
             "transport": call.transport,
             "client": call.client,
-            "tool": tool,
+            "tool": tool[:MAX_NAME],
             "class": TOOLS.get(tool),
             "args": dict(call.args),
             "decision": decision.effect.value,

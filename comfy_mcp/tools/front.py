@@ -86,7 +86,7 @@ class GuardedServer(MCPServer[Any]):
         """An output, judged by the policy as view_output is."""
         try:
             if self._app.gate.hidden("view_output"):
-                raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {uri}")
+                raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {str(uri)[:200]}")
             caller = self._reader(context, str(uri))
             await self._app.gate.screen(caller.call())
             prompt_id, number = parse_uri(str(uri))
@@ -127,8 +127,8 @@ def _slim(tool: MCPTool) -> MCPTool:
 
 
 def _unknown(name: str) -> CallToolResult:
-    """The SDK's own answer to a tool that does not exist."""
-    text = TextContent(type="text", text=f"Unknown tool: {name}")
+    """The SDK's own answer to a tool that does not exist, however long its name."""
+    text = TextContent(type="text", text=f"Unknown tool: {name[:128]}")
     return CallToolResult(content=[text], is_error=True)
 
 

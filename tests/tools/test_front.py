@@ -263,3 +263,13 @@ async def test_too_many_unfinished_jobs_are_refused_until_one_ends(
     assert body["code"] == "in_flight"
     assert body["rule"] == "/gpu/max_in_flight"
     assert first["status"] in {"pending", "in_progress"}
+
+
+async def test_a_name_of_any_length_is_answered_and_written_down_in_short(sit: Sit) -> None:
+    async with sit() as desk:
+        words, _ = await desk.refusal("x" * 100_000)
+        (row,) = await desk.services.store.tail(10)
+
+    assert len(words) < 200
+    assert row.record["code"] == "not_listed"
+    assert len(row.record["tool"]) == 128
