@@ -86,8 +86,10 @@ async def view_output(
         return Shown(output, _words(output, size=f"{size[0]}x{size[1]}"), Picture(jpeg))
 
 
-async def read_output(app: App, caller: Caller, prompt_id: str, number: int) -> tuple[bytes, str]:
-    """The whole file (or text) of an output and its MIME type, judged as view_output is.
+async def read_output(
+    app: App, caller: Caller, prompt_id: str, number: int
+) -> tuple[bytes | str, str]:
+    """The whole file of an output, or its text, and the MIME type; judged as view_output is.
 
     Raises:
         OutputError: it is not there, or too large to be handed out.
@@ -97,7 +99,7 @@ async def read_output(app: App, caller: Caller, prompt_id: str, number: int) -> 
     async with app.gate.admit(caller.call(target=prompt_id, owner=owner)):
         file, _ = await _find(app, caller, prompt_id, number)
         if file.text is not None:
-            return file.text.encode(), "text/plain"
+            return file.text, "text/plain"
         return await jobs.host.view(file, limit=MAX_RESOURCE), mime_type(file.filename)
 
 

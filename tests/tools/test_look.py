@@ -164,3 +164,52 @@ async def test_of_very_many_outputs_the_first_are_listed_and_all_can_be_seen(sit
     assert len(job["outputs"]) == 20
     assert any("25 outputs" in warning and last in warning for warning in job["warnings"])
     assert not shown.is_error
+
+
+async def test_a_text_output_is_a_resource_of_text(sit: Sit) -> None:
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=graph("medium"))
+        (uri,) = [one["uri"] for one in job["outputs"] if one["kind"] == "text"]
+        (content,) = (await desk.client.read_resource(uri)).contents
+
+    assert (content.text, content.mime_type) == ("hello", "text/plain")
+
+
+async def test_a_text_file_is_shown_as_text(sit: Sit) -> None:
+    words = {
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": "a poem"}},
+        "2": {
+            "class_type": "SaveText",
+            "inputs": {"text": ["1", 0], "filename_prefix": "poem", "format": "txt"},
+        },
+    }
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=words)
+        (uri,) = [one["uri"] for one in job["outputs"] if one.get("filename")]
+        result = await desk.call("view_output", uri=uri)
+
+    assert json.loads(result.content[0].text)["text"] == "a poem"
+
+
+async def test_an_unfinished_job_has_no_outputs_yet(sit: Sit, host: EmbeddedHost) -> None:
+    host.faults = Faults(node_ms=60_000)
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(13), wait_seconds=0)
+        text, _ = await desk.refusal(
+            "view_output", uri=f"comfy://jobs/{job['prompt_id']}/outputs/0"
+        )
+        host.faults = Faults()
+
+    assert "has not finished" in text
+
+
+async def test_a_file_that_is_gone_is_told_so(sit: Sit, host: EmbeddedHost) -> None:
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(14))
+        (host.folder / "output" / job["outputs"][0]["filename"]).unlink()
+        text, body = await desk.refusal("view_output", uri=job["outputs"][0]["uri"])
+
+    assert "no longer has" in text
+    assert body["code"] == "output"
