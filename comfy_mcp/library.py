@@ -67,6 +67,19 @@ class Library:
         found = {name for folder in self._folders for name in _names_in(folder)}
         return tuple(sorted(found))
 
+    def passed_over(self) -> tuple[str, ...]:
+        """Why files that were surely meant as workflows are not in the library, in words.
+
+        Raises:
+            WorkflowError: a folder cannot be read.
+        """
+        return tuple(
+            f"{path.name} is passed over: name it with small letters, digits, - and _ only"
+            for folder in self._folders
+            for path in _files_in(folder)
+            if not _NAME.fullmatch(path.stem)
+        )
+
     def load(self, name: str) -> LibraryWorkflow:
         """Read the workflow *name*, or what was read before if the file is still the same.
 
@@ -117,16 +130,19 @@ def shipped_folder(package: Path = _PACKAGE) -> Path:
 
 
 def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(path.stem for path in _files_in(folder) if _NAME.fullmatch(path.stem))
+
+
+def _files_in(folder: Path) -> list[Path]:
     try:
-        entries = [path for path in folder.iterdir() if path.suffix == ".json" and _is_there(path)]
+        return sorted(p for p in folder.iterdir() if p.suffix == ".json" and _is_there(p))
     except (FileNotFoundError, NotADirectoryError):
-        return ()
+        return []
     except OSError as exc:
         raise WorkflowError(
             f"The workflow folder {folder.name} cannot be read ({exc.strerror})."
             " Check its permissions."
         ) from exc
-    return tuple(path.stem for path in entries if _NAME.fullmatch(path.stem))
 
 
 def _is_there(path: Path) -> bool:

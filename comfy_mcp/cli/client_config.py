@@ -87,9 +87,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = options.settings(given, environ)
     source: str | None = given.source
     command, *first = _from(source) if source else options.installed()
-    explicit = bool(options.policies(given)) or bool(named.get("COMFY_MCP_POLICY", "").strip())
     env = _environment(named, settings, given.grant or client.name)
-    how = launch(command, tuple(first), settings.policies if explicit else (), env)
+    how = launch(command, tuple(first), settings.policies, env)
     print(client.write(how))
     for line in _advice(client, how, named):
         print(line, file=sys.stderr)
@@ -110,6 +109,9 @@ def _environment(environ: Mapping[str, str], settings: Settings, grant: str) -> 
     if settings.workflows:
         folders = [str(folder.absolute()) for folder in settings.workflows]
         carried["COMFY_MCP_WORKFLOWS"] = os.pathsep.join(folders)
+    if environ.get("XDG_STATE_HOME"):
+        # The client may not hand this on, and the server would count and journal elsewhere.
+        carried["COMFY_MCP_STATE"] = str(settings.state)
     return {**carried, "COMFY_MCP_GRANT": grant}
 
 

@@ -50,7 +50,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if loaded is not None:
         _show_powers(screen, loaded, settings.grant)
     screen.say()
-    screen.say(f"Next: {_next(found)}", "bold")
+    screen.say(f"Next: {_next(found, options.repeated(given))}", "bold")
     if loaded is None:
         return 2
     return 1 if any(one.verdict is Verdict.FAIL for one in found) else 0
@@ -78,8 +78,9 @@ def _show_powers(screen: Screen, loaded: Loaded, grant: str) -> None:
     screen.table(("tool", "listed", "a call is"), rows)
 
 
-def _next(found: list[Finding]) -> str:
+def _next(found: list[Finding], shared: str) -> str:
     wanted = [one.advice for one in found if one.verdict is Verdict.FAIL and one.advice]
     if wanted:
         return f"{wanted[0]}, and run doctor again."
-    return f"{options.called()} config claude-desktop (or another client) prints what it needs."
+    command = f"{options.called()} config claude-desktop {shared}".rstrip()
+    return f"{command} (or another client) prints what it needs."

@@ -109,6 +109,7 @@ def about_workflows(settings: Settings) -> list[Finding]:
     notes = [Finding(Verdict.NOTE, "workflows", f"{folder} is no folder") for folder in missing]
     try:
         names = library.names()
+        notes += [Finding(Verdict.NOTE, "workflows", text) for text in library.passed_over()]
     except WorkflowError as error:
         return [Finding(Verdict.FAIL, "workflows", str(error), "mend the workflow folder")]
     for name in names:

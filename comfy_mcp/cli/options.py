@@ -14,7 +14,16 @@ from pathlib import Path
 
 from comfy_mcp.settings import Settings, read
 
-__all__ = ["add_shared", "called", "environment", "installed", "new_parser", "policies", "settings"]
+__all__ = [
+    "add_shared",
+    "called",
+    "environment",
+    "installed",
+    "new_parser",
+    "policies",
+    "repeated",
+    "settings",
+]
 
 PROGRAM = "comfy-mcp-guard"
 WIDTH = 78
@@ -72,6 +81,15 @@ def environment(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[s
     options: dict[str, str | None] = vars(given)
     over = {VARIABLE_OF[name]: options.get(name) for name in VARIABLE_OF}
     return {**environ, **{name: value for name, value in over.items() if value is not None}}
+
+
+def repeated(given: argparse.Namespace) -> str:
+    """The shared options that were *given*, to be printed behind another command."""
+    words = [word for path in policies(given) for word in ("--policy", str(path))]
+    for name in ("host", "grant", "state"):
+        value: str | None = vars(given).get(name)
+        words += [] if value is None else [f"--{name}", value]
+    return shlex.join(words)
 
 
 def policies(given: argparse.Namespace) -> tuple[Path, ...]:

@@ -36,6 +36,7 @@ DESKTOP_PORT = 8000
 """Where ComfyUI Desktop listens; its users look at 8188 in vain."""
 
 _HINTS = {
+    "empty_list": "this ComfyUI has no such model at all: put its file into the models folder",
     "value_not_in_list": "choose one of the values that this ComfyUI has",
     "missing_node_type": "this ComfyUI does not have that node: install its pack or use another",
     "prompt_no_outputs": "add an output node such as SaveImage or PreviewImage",
@@ -99,8 +100,7 @@ async def unreachable(
     base: str, error: aiohttp.ClientError, *, desktop_port: int = DESKTOP_PORT
 ) -> HostUnreachable:
     """Nobody listens there; looks whether ComfyUI Desktop's port answers instead."""
-    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
-    reason = os.strerror(number) if number and number > 0 else type(error).__name__
+    reason = _reason(error)
     local = urlsplit(base)
     here = local.hostname in {"127.0.0.1", "localhost", "::1"} and local.port != desktop_port
     if here and await _answers("127.0.0.1", desktop_port):
@@ -108,9 +108,18 @@ async def unreachable(
             f"No ComfyUI at {base} ({reason}), but something answers at port {desktop_port},"
             f" where ComfyUI Desktop listens: set COMFYUI_HOST=127.0.0.1:{desktop_port}."
         )
+    port = " (that is port 80; ComfyUI's own is 8188)" if base.startswith("http:") else ""
     return HostUnreachable(
-        f"No ComfyUI at {base} ({reason}). Start ComfyUI, or set COMFYUI_HOST to where it runs."
+        f"No ComfyUI at {base} ({reason}). Start ComfyUI, or set COMFYUI_HOST to where it runs"
+        f"{port if local.port is None else ''}."
     )
+
+
+def _reason(error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "there is no such host name"
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    return os.strerror(number) if number and number > 0 else "no connection in time"
 
 
 async def _answers(host: str, port: int, seconds: float = 1.0) -> bool:
@@ -148,7 +157,8 @@ def rejected(status: int, body: bytes) -> HostRejected | None:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""  # noqa: PLR2004
     text = shown or " ".join(filter(None, (refusal.error.message, refusal.error.details)))
     kinds = [refusal.error.type, *(problem.kind for problem in problems)]
-    hint = next((f" What to do: {_HINTS[kind]}." for kind in kinds if kind in _HINTS), "")
+    kinds += ["empty_list"] if any("not in []" in problem.reason for problem in problems) else []
+    hint = next((f" What to do: {text}." for kind, text in _HINTS.items() if kind in kinds), "")
     return HostRejected(
         f"ComfyUI refused the workflow: {text[:2_000].rstrip('. ')}{more}.{hint}",
         kind=refusal.error.type,

@@ -21,6 +21,9 @@ from comfy_mcp.tools.table import Tool
 
 __all__ = ["caller_of", "register"]
 
+LEAST = 0.001
+"""Percent by which progress grows when nothing but its words has changed."""
+
 
 def register(server: MCPServer[Any], app: App, tool: Tool, grant: str) -> None:
     """Offer *tool* on *server* to the caller named *grant*."""
@@ -83,14 +86,14 @@ def _hints(tool: Tool) -> ToolAnnotations:
 
 
 def _say(ctx: Context[Any, Any]) -> Say:
-    """Progress that only grows, as the protocol demands."""
-    last = -1.0
+    """Progress that only grows, as the protocol demands, also where only the words are new."""
+    last, said = -LEAST, ""
 
     async def say(percent: float, words: str) -> None:
-        nonlocal last
-        if percent > last:
-            last = percent
-            await ctx.report_progress(percent, 100, words)
+        nonlocal last, said
+        if percent > last or words != said:
+            last, said = max(percent, last + LEAST), words
+            await ctx.report_progress(last, 100, words)
 
     return say
 

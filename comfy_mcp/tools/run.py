@@ -31,7 +31,7 @@ async def run_workflow(
     ],
     params: Annotated[dict[str, Any], Field(description="Parameters of a library workflow")] = {},  # noqa: B006 - pydantic copies it
     wait_seconds: Annotated[
-        Wait, Field(description="Then the job is returned, finished or not")
+        Wait, Field(description="Keep it below your own time-out (often 60 s); the job goes on")
     ] = 40,
 ) -> Job:
     """Run a ComfyUI workflow and wait for its outputs.
@@ -52,6 +52,8 @@ async def run_workflow(
     async with app.gate.admit(caller.call(job=job)) as granted:
         if granted.submit is None:
             raise AssertionError("a submit was admitted without a permit")
+        # A client that times out has read at least this, and can ask get_job.
+        await caller.say(0.0, f"submitting as {job.prompt_id}")
         await jobs.submit(
             filled.graph, prompt_id=job.prompt_id, grant=caller.grant, permit=granted.submit
         )

@@ -172,7 +172,7 @@ def test_a_refusal_names_node_input_and_reason_and_a_way_out() -> None:
         ),
     )
     assert "node 4 (CheckpointLoaderSimple), input ckpt_name: Value not in list" in str(error)
-    assert "choose one of the values that this ComfyUI has" in str(error)
+    assert "put its file into the models folder" in str(error)
 
 
 def test_of_many_reasons_the_first_five_are_shown_and_the_rest_counted() -> None:
