@@ -25,7 +25,7 @@ Kind = Literal["image", "video", "audio", "text", "3d", "file"]
 MAX_BYTES = 64 * 1024 * 1024
 """The largest file that is fetched to be shown or handed out."""
 
-MAX_DECODED = 100_000_000
+MAX_DECODED = 40_000_000
 """The most pixels that are decoded: a small file can hold an enormous picture."""
 
 THUMBNAIL_BYTES = 100_000
@@ -33,7 +33,7 @@ THUMBNAIL_BYTES = 100_000
 _READ = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "TIFF", "BMP")
 """What is decoded. Pillow knows more, some of it by running other programs."""
 
-_URI = re.compile(r"comfy://jobs/([A-Za-z0-9_.-]{1,64})/outputs/(\d{1,6})")
+_URI = re.compile(r"comfy://jobs/([A-Za-z0-9_-]{1,64})/outputs/([0-9]{1,6})")
 
 _BROKEN = (OSError, ValueError, SyntaxError, RuntimeError)
 """What Pillow's decoders raise over a picture that is not whole."""
@@ -145,6 +145,9 @@ def thumbnail(data: bytes, longest_side: int) -> tuple[bytes, tuple[int, int]]:
                     f"The picture is {size[0]}x{size[1]}, too large to be shown here; open its url."
                 )
             opened.draft("RGB", (longest_side, longest_side))
+            if opened.mode != "P":
+                # Made small before anything else: each copy of the whole picture costs memory.
+                opened.thumbnail((2 * longest_side, 2 * longest_side), reducing_gap=2.0)
             picture = _flat(opened)
     except (*_BROKEN, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise OutputError("The file cannot be read as a picture; open its url instead.") from error

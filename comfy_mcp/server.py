@@ -65,6 +65,8 @@ class Services:
             new_id=lambda: secrets.token_hex(8),
             reconcile=self._reconcile,
         )
+        self.pictures = anyio.CapacityLimiter(2)
+        self.preparing = anyio.CapacityLimiter(4)
         self._jobs: Jobs | None = None
         self._opening = anyio.Lock()
         self._open = AsyncExitStack()

@@ -107,6 +107,10 @@ def address(text: str, headers: Mapping[str, str] | None = None) -> Address:
         raise _bad_host("it holds a user name or password; put credentials in COMFYUI_HEADERS")
     if port == 0 or not parts.hostname or parts.query or parts.fragment or re.search(r"\s", text):
         raise _bad_host("it is not a host name, host:port or URL")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise _bad_host("its host name is no valid one") from None
     if "://" not in text and port is None:
         port = DEFAULT_PORT
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

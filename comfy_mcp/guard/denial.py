@@ -26,7 +26,12 @@ def from_decision(decision: Decision, decision_id: str) -> Refused:
     return ApprovalNeeded(denial) if approval else Denied(denial)
 
 
-def from_full(full: Full, limits: tuple[AppliedLimit, ...], decision_id: str) -> Refused:
+def from_full(
+    full: Full,
+    limits: tuple[AppliedLimit, ...],
+    decision_id: str,
+    unfinished: tuple[str, ...] = (),
+) -> Refused:
     """The refusal of a call for which a limit or a slot leaves no room."""
     cause = full.cause
     if isinstance(cause, Charge):
@@ -34,8 +39,8 @@ def from_full(full: Full, limits: tuple[AppliedLimit, ...], decision_id: str) ->
     return RateLimited(
         Denial(
             code="in_flight",
-            reason=f"You have {full.used} unfinished jobs and may have {cause.most}; wait for one"
-            " to end, or cancel it.",
+            reason=f"You may have {cause.most} unfinished jobs at a time; wait for one to end, or"
+            f" cancel it: {', '.join(unfinished[:5])}.",
             rule=cause.rule,
             decision_id=decision_id,
             retryable=cause.most > 0,
@@ -72,7 +77,7 @@ def _used_up(
     wait = full.retry_after_ms
     seconds = None if wait is None else wait / 1000
     code = "never_fits" if wait is None else "rate_limited"
-    tail = "waiting does not help" if seconds is None else f"retry in {seconds:g} s"
+    tail = "waiting does not help" if seconds is None else f"retry in {_plain(wait or 0)} s"
     return RateLimited(
         Denial(
             code=code,
@@ -90,3 +95,9 @@ def _used_up(
             },
         )
     )
+
+
+def _plain(milliseconds: int) -> str:
+    """Seconds, whole or with their milliseconds; never in powers of ten."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{seconds}.{rest:03}".rstrip("0") if rest else str(seconds)

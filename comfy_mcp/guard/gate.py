@@ -120,7 +120,7 @@ class Gate:
         """
         decision_id = f"dec_{self._new_id()}"
         decision = self.decide(Question(call.tool, call.grant, call.owner))
-        written = await self._take(call, decision, decision_id)
+        written = await self._take_whole(call, decision, decision_id)
         outcome = "error"
         try:
             yield self._granted(call, decision_id)
@@ -135,6 +135,12 @@ class Gate:
             if written:
                 with anyio.CancelScope(shield=True):
                     await self._write_outcome(call, decision_id, outcome)
+
+    async def _take_whole(self, call: Call, decision: Decision, decision_id: str) -> bool:
+        """As *_take*, not to be torn apart: what was reserved unknown to the call would be held."""
+        with anyio.CancelScope(shield=True):
+            return await self._take(call, decision, decision_id)
+        raise AssertionError  # a shielded scope swallows nothing
 
     async def _take(self, call: Call, decision: Decision, decision_id: str) -> bool:
         """Reserve what the call takes; False for a read that could not be written down."""
@@ -169,9 +175,18 @@ class Gate:
             await self._reconcile(call.grant)
             answer = await self._store.admit(admission)
         if isinstance(answer, Full):
-            refusal = from_full(answer, decision.limits, decision_id)
+            refusal = from_full(
+                answer, decision.limits, decision_id, await self._unfinished(answer)
+            )
             await self._store.record(self._now_ms(), _refused(record, refusal))
             raise refusal
+
+    async def _unfinished(self, full: Full) -> tuple[str, ...]:
+        """The caller's jobs that hold the slots."""
+        if not isinstance(full.cause, SlotCap):
+            return ()
+        rows = await self._store.unfinished(host=full.cause.host, grant=full.cause.grant)
+        return tuple(row.prompt_id for row in rows)
 
     def _granted(self, call: Call, decision_id: str) -> Granted:
         submit = stop = None

@@ -19,7 +19,7 @@ from comfy_mcp.host.failures import (
     rejected,
 )
 from comfy_mcp.host.sighting import Absent, OutputFile, Pending, Running, Sighting, ended, in_queue
-from comfy_mcp.host.transport import Reply, Timeouts, Transport, bounded
+from comfy_mcp.host.transport import Reply, Timeouts, Transport, bounded, readable
 from comfy_mcp.host.version import CHOSEN_IDS, TARGETED_INTERRUPT, parse_version
 from comfy_mcp.host.wire import (
     Accepted,
@@ -37,6 +37,10 @@ from comfy_mcp.workflow import Graph, digest
 __all__ = ["ComfyHost"]
 
 _OUTCOMES = frozenset({"completed", "failed", "cancelled"})
+
+
+VIEW_SECONDS = 60.0
+"""For a whole file; a look has to be quicker."""
 
 
 class ComfyHost:
@@ -142,7 +146,9 @@ class ComfyHost:
         """
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         with reading(self.address.base):
-            async with self._wire.open("GET", "/view", params=query) as answer:
+            async with self._wire.open(
+                "GET", "/view", params=query, seconds=VIEW_SECONDS
+            ) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _no_file(file, answer.status)
                 content = await bounded(answer, limit)
@@ -178,8 +184,12 @@ class ComfyHost:
         """None where this ComfyUI has no jobs routes, or they are broken by another job."""
         reply = await self._wire.get(f"/jobs/{quote(prompt_id, safe='')}")
         if reply.status == HTTPStatus.NOT_FOUND:
-            self._jobs_api = reply.kind == "application/json"
-            return Absent() if self._jobs_api else None
+            if reply.kind == "application/json":
+                self._jobs_api = True
+                return Absent()
+            # Once the route was seen to work, a stray 404 must not switch it off.
+            self._jobs_api = self._jobs_api or False
+            return None
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return None
         item = self._wire.parse("/jobs/{id}", reply, JobItem)
@@ -208,7 +218,7 @@ class ComfyHost:
         if reply.status != HTTPStatus.OK:
             raise self._wire.strange("/history/{id}", reply)
         try:
-            entries = _HistoryAnswer.model_validate_json(b'{"entries":' + reply.body + b"}").entries
+            entries = readable(_HistoryAnswer, b'{"entries":' + reply.body + b"}").entries
         except ValidationError as error:
             raise self._wire.strange("/history/{id}", reply) from error
         entry = entries.get(prompt_id)

@@ -116,6 +116,8 @@ async def unreachable(
 
 
 def _reason(error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "TLS failed: it does not speak https, or its certificate is not trusted"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "there is no such host name"
     number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,13 +20,18 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from comfy_mcp.errors import HostError, HostTimeout, HostUnreachable
+from comfy_mcp.errors import HostError, HostUnreachable
 from comfy_mcp.host.failures import not_comfyui, reading, unreachable
 from comfy_mcp.settings import Address
 
-__all__ = ["Reply", "Timeouts", "Transport", "bounded"]
+__all__ = ["Reply", "Timeouts", "Transport", "bounded", "readable"]
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 MAX_JSON = 256 * 1024 * 1024
 """A history entry repeats the whole graph and its outputs; what is larger is refused."""
@@ -36,7 +42,7 @@ class Timeouts:
     """Seconds: to connect, for an answer, and for the answer to a submit (it validates first)."""
 
     connect: float = 5.0
-    answer: float = 30.0
+    answer: float = 10.0
     submit: float = 60.0
 
 
@@ -84,9 +90,12 @@ class Transport:
     async def repeat(
         self, method: str, path: str, body: Any, params: Mapping[str, str] | None = None
     ) -> Reply:
-        """Send what does the same however often it is sent, up to three times."""
+        """Send what does the same however often it is sent, up to three times if nobody answers.
+
+        A time-out is not repeated: whoever waits has waited long enough.
+        """
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((HostUnreachable, HostTimeout)),
+            retry=retry_if_exception_type(HostUnreachable),
             stop=stop_after_attempt(3),
             wait=wait_exponential(multiplier=self._pause, max=2),
             reraise=True,
@@ -124,7 +133,7 @@ class Transport:
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """One request; what went wrong before anything was sent is HostUnreachable."""
         limits = aiohttp.ClientTimeout(
-            total=seconds or self._timeouts.answer, connect=self._timeouts.connect
+            total=seconds or self._timeouts.answer, sock_connect=self._timeouts.connect
         )
         try:
             async with self._opened().request(
@@ -150,7 +159,7 @@ class Transport:
         if reply.status != HTTPStatus.OK:
             raise self.strange(path, reply)
         try:
-            return shape.model_validate_json(reply.body)
+            return readable(shape, reply.body)
         except ValidationError as error:
             raise self.strange(path, reply) from error
 
@@ -165,6 +174,22 @@ class Transport:
                 headers=dict(self._address.headers), connector=aiohttp.TCPConnector(limit=32)
             )
         return self._session
+
+
+def readable(shape: type[Answer], body: bytes) -> Answer:
+    """*body* as *shape*, halves of characters that a node put out made whole.
+
+    Python hosts write such halves as escapes, which are no valid JSON for a strict reader.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError:
+        if not _HALF.search(body):
+            raise
+        return shape.model_validate_json(_HALF.sub(rb"\\ufffd", body))
 
 
 async def bounded(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:

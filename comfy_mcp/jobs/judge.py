@@ -9,13 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from comfy_mcp.errors import HostError
-from comfy_mcp.host import Absent, Ended, Sighting
+from comfy_mcp.host import Absent, Ended, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.record import outcome_record, result_of
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.store.protocol import JobRow, Store
 
 __all__ = ["Judge"]
+
+RECONCILE_SECONDS = 10.0
+"""An admission waits this long at most for jobs that may have ended."""
 
 
 class Judge:
@@ -50,8 +53,11 @@ class Judge:
     async def look(self, prompt_id: str, row: JobRow | None = None) -> Sighting:
         """Look at ComfyUI, and write down an end that the journal does not know yet."""
         seen = await self._host.look(prompt_id)
-        if row is None or ends(row.status):
+        if row is None or ends(row.status) or row.host != self._label:
             return seen
+        if isinstance(seen, Running) and row.status == "stopping":
+            # It was not taken out of the queue: should it vanish now, that was no cancel.
+            await self._store.move_job(row.prompt_id, "in_progress", self._now_ms())
         if isinstance(seen, Ended):
             await self.settle(row, seen.outcome, result_of(seen))
         elif isinstance(seen, Absent):
@@ -72,9 +78,15 @@ class Judge:
 
     async def reconcile(self, grant: str) -> None:
         """Look at every unfinished job of *grant*, so that finished ones free their slots."""
-        for row in await self._store.unfinished(host=self._label, grant=grant):
-            with suppress(HostError):
-                await self.look(row.prompt_id, row)
+        rows = await self._store.unfinished(host=self._label, grant=grant)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECONCILE_SECONDS):
+                await asyncio.gather(*(self._look_quietly(row) for row in rows))
+
+    async def _look_quietly(self, row: JobRow) -> None:
+        """A job that cannot be looked at keeps its slot."""
+        with suppress(HostError):
+            await self.look(row.prompt_id, row)
 
     async def _doubt(self, row: JobRow) -> Sighting:
         """A journaled job that ComfyUI does not show: look once more, then judge."""
@@ -84,7 +96,7 @@ class Judge:
         if isinstance(seen, Ended):
             await self.settle(fresh, seen.outcome, result_of(seen))
         elif isinstance(seen, Absent):
-            young = self._now_ms() - row.created_ms < self._forget * 1000
+            young = 0 <= self._now_ms() - row.created_ms < self._forget * 1000
             if fresh.status == "stopping":
                 await self.settle(fresh, "cancelled", {})
             elif fresh.status != "submitting" or not young:

@@ -7,6 +7,7 @@ The journal remembers how it ended, so that a job is known after ComfyUI forgot 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from comfy_mcp.host.stream import EventStream
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.jobs.judge import Judge
 from comfy_mcp.jobs.record import files_of
-from comfy_mcp.jobs.show import from_journal, from_live, from_sight
+from comfy_mcp.jobs.show import elsewhere, from_journal, from_live, from_sight, untold
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.jobs.watch import Live, Watch, after_look
 from comfy_mcp.permit import SubmitPermit
@@ -40,7 +41,11 @@ from comfy_mcp.workflow import Graph
 
 __all__ = ["Jobs", "Pace", "Tell"]
 
+log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
+
+UNREADABLE = "The job was submitted, but the guard's journal cannot be read: ask get_job later."
 
 Tell = Callable[[Live], Awaitable[None]]
 """Called with what is known of the job at every change while somebody waits."""
@@ -123,6 +128,8 @@ class Jobs:
             JobNotFound: neither ComfyUI nor the journal knows it.
         """
         row = await self.store.job(prompt_id)
+        if row is not None and row.host != self.label:
+            return elsewhere(row, grant)
         if row is not None and ends(row.status):
             return from_journal(row, grant, self.host, self.now_ms())
         seen = await self.judge.look(prompt_id, row)
@@ -143,7 +150,8 @@ class Jobs:
     async def files(self, prompt_id: str) -> tuple[OutputFile, ...]:
         """The outputs of a finished job of the journal, in the order of their numbers."""
         row = await self.store.job(prompt_id)
-        return files_of(row.result) if row is not None else ()
+        here = row is not None and row.host == self.label
+        return files_of(row.result) if row is not None and here else ()
 
     async def wait(
         self, prompt_id: str, grant: str, seconds: float, tell: Tell | None = None
@@ -169,6 +177,11 @@ class Jobs:
                 raise
             job = from_live(row, grant, None, watch.live, self.now_ms())
             return job.model_copy(update={"warnings": [*job.warnings, str(error)]})
+        except StateError:
+            if watch.grant != grant:
+                raise
+            log.exception("Job %s was submitted; the journal cannot be read.", prompt_id)
+            return untold(prompt_id, watch.live, UNREADABLE)
 
     async def owner(self, prompt_id: str, grant: str) -> str | None:
         """Whose job it is for *grant*: mine, other agent or human; None if nobody has it."""
@@ -185,20 +198,24 @@ class Jobs:
         self._watches[prompt_id] = watch
         try:
             warnings = await self._send(graph, watch, client_id, permit)
-            await self.store.move_job(
-                prompt_id, "pending", self.now_ms(), result={"warnings": list(warnings)}
-            )
         except AnswerLost:
             # It may show up yet: followed, so that its slot is freed one way or the other.
             self._spawn(self._run(watch))
             raise
-        except ComfyMCPError as error:
+        except ComfyMCPError:
             self._let_go(watch)
-            if not isinstance(error, StateError):
-                await self.store.move_job(prompt_id, "refused", self.now_ms())
+            await self._note(prompt_id, "refused", {})
             raise
+        await self._note(prompt_id, "pending", {"warnings": list(warnings)})
         self._spawn(self._run(watch))
         return warnings
+
+    async def _note(self, prompt_id: str, status: str, result: dict[str, Any]) -> None:
+        """Write down what became of a submit. The job is what it is, written down or not."""
+        try:
+            await self.store.move_job(prompt_id, status, self.now_ms(), result=result)
+        except StateError:
+            log.exception("Job %s is %s, but that could not be written down.", prompt_id, status)
 
     async def _send(
         self, graph: Graph, watch: Watch, client_id: str, permit: SubmitPermit
@@ -270,15 +287,21 @@ class Jobs:
         watch.announce()
 
     async def _step(self, watch: Watch) -> None:
-        row = await self.store.job(watch.prompt_id)
+        try:
+            row = await self.store.job(watch.prompt_id)
+        except StateError as error:
+            watch.trouble = error
+            watch.announce()
+            return
         if row is not None:
             watch.grant = row.grant
-            watch.final = ends(row.status)  # another process may have written it
+            # Another process may have written it, or the job is none of this ComfyUI's.
+            watch.final = ends(row.status) or row.host != self.label
         if watch.final:
             return
         try:
             seen = await self.judge.look(watch.prompt_id, row)
-        except HostError as error:
+        except (HostError, StateError) as error:
             watch.trouble = error
             watch.announce()
             return

@@ -11,13 +11,14 @@ from comfy_mcp.host import Ended, NodeFailure, OutputFile
 __all__ = ["failure_of", "files_of", "gpu_ms", "outcome_record", "result_of"]
 
 MAX_TEXT = 20_000
-"""Of each text output; the journal is no archive."""
+MAX_TEXTS = 200_000
+"""Characters of each text output, and of all of a job together: the journal is no archive."""
 
 
 def result_of(end: Ended) -> dict[str, Any]:
     """The end of a job as the journal keeps it."""
     return {
-        "outputs": [_file(file) for file in end.outputs],
+        "outputs": _files(end.outputs),
         "failure": asdict(end.failure) if end.failure else None,
         "started_ms": end.started_ms,
         "ended_ms": end.ended_ms,
@@ -58,8 +59,13 @@ def outcome_record(
     }
 
 
-def _file(file: OutputFile) -> dict[str, Any]:
-    data = asdict(file)
-    if file.text is not None:
-        data["text"] = file.text[:MAX_TEXT]
-    return data
+def _files(files: tuple[OutputFile, ...]) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    left = MAX_TEXTS
+    for file in files:
+        data = asdict(file)
+        if file.text is not None:
+            data["text"] = file.text[: min(MAX_TEXT, left)]
+            left -= len(data["text"])
+        kept.append(data)
+    return kept

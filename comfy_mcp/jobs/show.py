@@ -12,7 +12,12 @@ from comfy_mcp.jobs.watch import Live
 from comfy_mcp.outputs import Output, describe, uri
 from comfy_mcp.store.protocol import JobRow
 
-__all__ = ["from_journal", "from_live", "from_sight"]
+__all__ = ["ELSEWHERE", "elsewhere", "from_journal", "from_live", "from_sight", "untold"]
+
+ELSEWHERE = (
+    "This job was submitted to another ComfyUI than the one this server works with: ask the server"
+    " that it was submitted through."
+)
 
 MAX_LISTED = 20
 """Outputs in one answer: a batch of hundreds of frames would fill a model's context."""
@@ -27,7 +32,7 @@ _LOST = JobFailure(
 _REFUSED = JobFailure(
     type="refused",
     message="ComfyUI never took this job.",
-    hint="Mend the workflow and run it again.",
+    hint="The answer to the call that ran it said why.",
 )
 
 
@@ -46,6 +51,20 @@ def from_journal(row: JobRow, grant: str, host: ComfyHost, now_ms: int) -> Job:
         error=_error(row),
         warnings=[*_warnings(row), *_unlisted(row.prompt_id, len(files))],
     )
+
+
+def elsewhere(row: JobRow, grant: str) -> Job:
+    """A job that was submitted to another ComfyUI: nothing here can look at it."""
+    status = "failed" if row.status == "refused" else shown(row.status)
+    job = Job(prompt_id=row.prompt_id, status=_status(status))
+    if row.grant != grant:
+        return job.model_copy(update={"owner": "other agent"})
+    return job.model_copy(update={"workflow": row.workflow, "warnings": [ELSEWHERE]})
+
+
+def untold(prompt_id: str, live: Live, why: str) -> Job:
+    """A job that was submitted, when neither the journal nor ComfyUI can say more at the moment."""
+    return Job(prompt_id=prompt_id, status=_status(live.status), warnings=[why])
 
 
 def from_live(

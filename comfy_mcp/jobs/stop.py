@@ -12,9 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from comfy_mcp.errors import HostRejected
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
 from comfy_mcp.jobs.manager import Jobs
 from comfy_mcp.jobs.record import result_of
+from comfy_mcp.jobs.show import ELSEWHERE
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import JobRow
@@ -93,6 +95,8 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
     """
     began = jobs.now_ms()
     row = await jobs.store.job(prompt_id)
+    if row is not None and row.host != jobs.label:
+        raise HostRejected(ELSEWHERE, kind="other_host")
     if row is not None and ends(row.status):
         return StopReport("already_finished", row.status, (), jobs.now_ms() - began)
     first = await jobs.judge.look(prompt_id, row)

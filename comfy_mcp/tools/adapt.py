@@ -62,7 +62,6 @@ def _function(app: App, tool: Tool, grant: str) -> Callable[..., Awaitable[Any]]
     async def call(**arguments: Any) -> Any:
         caller = caller_of(arguments.pop("ctx"), tool.name, grant, arguments)
         try:
-            await app.gate.screen(caller.call())
             result = await tool.handler(app, caller, **arguments)
         except ComfyMCPError as error:
             return failure(error)

@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import anyio
+
+from comfy_mcp.errors import WorkflowError
 from comfy_mcp.guard.gate import Call, Gate
 from comfy_mcp.workflow import digest
 
@@ -32,6 +35,16 @@ class App(Protocol):
     @property
     def library(self) -> Library:
         """The workflows that can be run by name."""
+        ...
+
+    @property
+    def pictures(self) -> anyio.CapacityLimiter:
+        """How many pictures are worked on at once."""
+        ...
+
+    @property
+    def preparing(self) -> anyio.CapacityLimiter:
+        """How many workflows are read and filled at once."""
         ...
 
     async def jobs(self) -> Jobs:
@@ -97,5 +110,5 @@ class Caller:
 def _digest(value: object) -> str:
     try:
         return digest(value)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError, WorkflowError):
         return "unreadable"

@@ -8,25 +8,41 @@ text, and under ``_meta``.
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
 from pydantic import ValidationError
 
-from comfy_mcp.errors import ComfyMCPError, Refused
+from comfy_mcp.errors import ComfyMCPError, Refused, StateError
 
-__all__ = ["DENIAL", "ERROR", "failure", "faults_in", "payload", "told"]
+__all__ = ["DENIAL", "ERROR", "failure", "faults_in", "payload", "told", "words_of"]
+
+log = logging.getLogger(__name__)
 
 DENIAL = "comfy-mcp-guard/denial"
 ERROR = "comfy-mcp-guard/error"
 
 MAX_WORDS = 4_000
 
+STATE = (
+    "The guard cannot use its state at the moment, so this was not done. Try again later, or tell"
+    " the owner of this server: its stderr says more."
+)
+
 
 def failure(error: ComfyMCPError) -> CallToolResult:
     """What the model and its client read about *error*."""
     key, body = payload(error)
-    return told(str(error), key, body)
+    return told(words_of(error), key, body)
+
+
+def words_of(error: ComfyMCPError) -> str:
+    """What a model reads about *error*: an operator's matters stay with the operator."""
+    if isinstance(error, StateError):
+        log.error("%s", error)
+        return STATE
+    return str(error)
 
 
 def payload(error: ComfyMCPError) -> tuple[str, dict[str, Any]]:

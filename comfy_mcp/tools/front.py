@@ -24,7 +24,7 @@ from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.outputs import parse_uri
 from comfy_mcp.tools.adapt import caller_of, register
 from comfy_mcp.tools.app import App, Caller
-from comfy_mcp.tools.failure import ERROR, faults_in, payload, told
+from comfy_mcp.tools.failure import ERROR, failure, faults_in, payload, told, words_of
 from comfy_mcp.tools.look import read_output
 from comfy_mcp.tools.run import library_in_words
 from comfy_mcp.tools.schema import slim
@@ -62,6 +62,11 @@ class GuardedServer(MCPServer[Any]):
         if self._app.gate.hidden(name):
             await self._app.gate.note_hidden(Caller(tool=name, grant=self._grant).call())
             return _unknown(name)
+        try:
+            caller = Caller(tool=name, grant=self._grant, args=arguments)
+            await self._app.gate.screen(caller.call())
+        except ComfyMCPError as error:
+            return failure(error)
         fault = await self._argument_fault(tool, arguments)
         if fault is not None:
             return told(fault, ERROR, {"code": "invalid_args", "retryable": False})
@@ -93,7 +98,9 @@ class GuardedServer(MCPServer[Any]):
             content, mime_type = await read_output(self._app, caller, prompt_id, number)
         except ComfyMCPError as error:
             key, body = payload(error)
-            raise MCPError(code=INVALID_PARAMS, message=str(error), data={key: body}) from error
+            raise MCPError(
+                code=INVALID_PARAMS, message=words_of(error), data={key: body}
+            ) from error
         return [ReadResourceContents(content=content, mime_type=mime_type)]
 
     def _reader(self, context: Context[Any, Any] | None, uri: str) -> Caller:

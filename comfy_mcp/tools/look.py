@@ -78,11 +78,13 @@ async def view_output(
         if output.kind not in {"image", "text"}:
             note = "No picture of this kind of file can be made here; open its url."
             return Shown(output, _words(output, note=note))
-        data = await jobs.host.view(file, limit=MAX_BYTES)
-        if output.kind == "text":
-            text = data[: MAX_TEXT * 4].decode(errors="replace")[:MAX_TEXT]
-            return Shown(output, _words(output, text=text))
-        jpeg, size = await anyio.to_thread.run_sync(thumbnail, data, max_pixels)
+        # A few at a time: a file and its picture take memory, and threads that the wire needs.
+        async with app.pictures:
+            data = await jobs.host.view(file, limit=MAX_BYTES)
+            if output.kind == "text":
+                text = data[: MAX_TEXT * 4].decode(errors="replace")[:MAX_TEXT]
+                return Shown(output, _words(output, text=text))
+            jpeg, size = await anyio.to_thread.run_sync(thumbnail, data, max_pixels)
         return Shown(output, _words(output, size=f"{size[0]}x{size[1]}"), Picture(jpeg))
 
 

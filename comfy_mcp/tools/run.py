@@ -13,7 +13,7 @@ from comfy_mcp.library import Library
 from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.hints import with_next
-from comfy_mcp.workflow import Filled, digest, fill, parse_graph
+from comfy_mcp.workflow import Filled, digest, fill, parse_graph, refuse_files_of_jobs
 
 __all__ = ["Wait", "library_in_words", "run_workflow"]
 
@@ -40,7 +40,8 @@ async def run_workflow(
     view_output.
     """
     name = workflow if isinstance(workflow, str) else "inline"
-    filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params)
+    async with app.preparing:
+        filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params)
     jobs = await app.jobs()
     job = NewJob(
         prompt_id=app.new_prompt_id(),
@@ -52,11 +53,11 @@ async def run_workflow(
     async with app.gate.admit(caller.call(job=job)) as granted:
         if granted.submit is None:
             raise AssertionError("a submit was admitted without a permit")
-        # A client that times out has read at least this, and can ask get_job.
-        await caller.say(0.0, f"submitting as {job.prompt_id}")
         await jobs.submit(
             filled.graph, prompt_id=job.prompt_id, grant=caller.grant, permit=granted.submit
         )
+    # A client that times out has read at least this, and can ask get_job.
+    await caller.say(0.0, f"submitted as {job.prompt_id}")
     done = await jobs.wait(job.prompt_id, caller.grant, wait_seconds, caller.tell)
     drawn = [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
     return with_next(done.model_copy(update={"warnings": [*done.warnings, *drawn]}), app.gate)
@@ -86,6 +87,12 @@ def _line(library: Library, name: str) -> str:
 
 
 def _prepare(app: App, workflow: str | dict[str, Any], params: dict[str, Any]) -> Filled:
+    filled = _filled(app, workflow, params)
+    refuse_files_of_jobs(filled.graph)
+    return filled
+
+
+def _filled(app: App, workflow: str | dict[str, Any], params: dict[str, Any]) -> Filled:
     if isinstance(workflow, str):
         known = app.library.load(workflow)
         return fill(known.graph, known.manifest, params, draw_seed=app.draw_seed)

@@ -6,6 +6,7 @@ from comfy_mcp.workflow.accept import MAX_LENGTH, MAX_SEED
 from comfy_mcp.workflow.digest import canonical, digest
 from comfy_mcp.workflow.fill import MAX_DRAWN_SEED, Filled, fill
 from comfy_mcp.workflow.flaws import listed, nearest, shown
+from comfy_mcp.workflow.foreign import refuse_files_of_jobs
 from comfy_mcp.workflow.graph import Edge, Graph, Link, Node, as_link
 from comfy_mcp.workflow.manifest import (
     Manifest,
@@ -39,5 +40,6 @@ __all__ = [
     "nearest",
     "parse_graph",
     "parse_manifest",
+    "refuse_files_of_jobs",
     "shown",
 ]
