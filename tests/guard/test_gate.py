@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from comfy_mcp.errors import ApprovalNeeded, Denied, HostRejected, PermitError, RateLimited
@@ -270,3 +272,42 @@ async def test_screening_refuses_without_taking_anything(store: SqliteStore) -> 
 
     async with bench.gate.admit(submit(1)):
         pass
+
+
+async def test_a_call_given_up_during_its_admission_leaves_nothing_half_done(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    bench = Bench(store, {"run_workflow": {}})
+    await bench.rows()
+    lock = sqlite3.connect(tmp_path / "state" / "guard.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    reached = anyio.Event()
+
+    async def call() -> None:
+        reached.set()
+        async with bench.gate.admit(submit(1)):
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            await reached.wait()
+            await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+            lock.execute("ROLLBACK")
+    lock.close()
+
+    decision, outcome = await bench.rows()
+    assert decision["prompt_id"] == "job-1"
+    assert outcome["outcome"] == "cancelled_by_client"
+
+
+async def test_a_long_wait_is_told_in_plain_seconds(store: SqliteStore) -> None:
+    limit = {"counter": "rare", "window": 2_678_400, "max": 1, "scope": "grant"}
+    bench = Bench(store, {"run_workflow": {"limits": [limit]}})
+    async with bench.gate.admit(submit(1)):
+        pass
+
+    with pytest.raises(RateLimited, match=r"retry in 2678400 s\."):
+        async with bench.gate.admit(submit(2)):
+            pytest.fail("the body must not run")

@@ -208,10 +208,16 @@ async def office(tmp_path: Path) -> AsyncIterator[Callable[..., Office]]:
     """Makes offices on one journal, as server processes of one machine are."""
     async with AsyncExitStack() as stack:
 
-        def make(url: str, *, pace: Pace = QUICK, timeouts: Timeouts | None = None) -> Office:
+        def make(
+            url: str,
+            *,
+            pace: Pace = QUICK,
+            timeouts: Timeouts | None = None,
+            patience_ms: int = 5_000,
+        ) -> Office:
             times = timeouts or Timeouts(connect=2, answer=5, submit=5)
             host = ComfyHost(Address(url), now_ms=now_ms, timeouts=times, pause=0)
-            store = SqliteStore(tmp_path / "state")
+            store = SqliteStore(tmp_path / "state", patience_ms=patience_ms)
             jobs = Jobs(host, store, label="here", now_ms=now_ms, pace=pace)
             stack.push_async_callback(store.close)
             stack.push_async_callback(host.close)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -524,3 +526,23 @@ async def test_the_audit_log_has_every_end_once_with_its_time(
         [(good, "completed"), (bad, "failed")]
     )
     assert all(isinstance(row["gpu_ms"], int) for row in rows)
+
+
+async def test_a_submitted_job_is_told_with_its_id_when_the_journal_is_locked(
+    embedded: Start, office: Hire, graph: MakeGraph, tmp_path: Path
+) -> None:
+    comfy = await embedded()
+    here = office(comfy.url, patience_ms=100)
+    made, permit = await here.admit(graph())
+    lock = sqlite3.connect(tmp_path / "state" / "guard.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+
+    await here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
+    job = await here.wait(made, 0.5)
+    lock.execute("ROLLBACK")
+    lock.close()
+    after = await here.wait(made)
+
+    assert job.prompt_id == made
+    assert after.status == "completed"
+    assert submits(comfy) == 1

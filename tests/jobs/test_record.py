@@ -66,3 +66,12 @@ def test_the_audit_row_of_an_end_names_job_decision_and_time() -> None:
         "outcome": "failed",
         "gpu_ms": 1500,
     }
+
+
+def test_all_texts_of_a_job_together_are_kept_within_bounds() -> None:
+    texts = tuple(OutputFile("1", "text", text="x" * 20_000) for _ in range(50))
+
+    kept = files_of(result_of(Ended("completed", texts)))
+
+    assert len(kept) == 50
+    assert sum(len(file.text or "") for file in kept) == 200_000

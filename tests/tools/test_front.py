@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from comfy_mcp.embedded import EmbeddedHost
+from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.guard.catalog import ALIASES
 from comfy_mcp.guard.catalog import TOOLS as CLASSES
 from comfy_mcp.tools.table import TOOLS
@@ -249,8 +249,6 @@ async def test_a_policy_that_allows_nothing_warns_in_the_instructions(sit: Sit) 
 async def test_too_many_unfinished_jobs_are_refused_until_one_ends(
     sit: Sit, host: EmbeddedHost
 ) -> None:
-    from comfy_mcp.embedded import Faults  # noqa: PLC0415 - used here alone
-
     policy = {**EVERYTHING, "gpu": {"max_in_flight": 1}}
     host.faults = Faults(node_ms=60_000)
 
@@ -273,3 +271,63 @@ async def test_a_name_of_any_length_is_answered_and_written_down_in_short(sit: S
     assert len(words) < 200
     assert row.record["code"] == "not_listed"
     assert len(row.record["tool"]) == 128
+
+
+async def test_a_denied_tool_is_denied_whatever_its_arguments(sit: Sit) -> None:
+    rules = {**EVERYTHING["tools"], "cancel_job": {"action": "deny"}}
+
+    async with sit({**EVERYTHING, "tools": rules}) as desk:
+        text, _ = await desk.refusal("cancel_job", zz=1)
+        (row,) = await desk.services.store.tail(10)
+
+    assert text.startswith("[POLICY DENIED]")
+    assert row.record["decision"] == "deny"
+
+
+async def test_an_operators_paths_stay_with_the_operator(sit: Sit, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder has to be")
+
+    async with sit() as desk:
+        text, body = await desk.refusal("get_job", prompt_id=SOMEBODY)
+
+    assert str(tmp_path) not in text
+    assert "owner" in text
+    assert body["code"] == "state"
+
+
+async def test_the_refusal_for_want_of_a_slot_names_the_jobs_that_hold_them(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    host.faults = Faults(node_ms=500)
+
+    async with sit({**EVERYTHING, "gpu": {"max_in_flight": 1}}) as desk:
+        first = await desk.ask("run_workflow", workflow=card(10), wait_seconds=0)
+        text, _ = await desk.refusal("run_workflow", workflow=card(11))
+        done = await desk.ask("get_job", prompt_id=first["prompt_id"], wait_seconds=20)
+        again = await desk.ask("run_workflow", workflow=card(12))
+
+    assert first["prompt_id"] in text
+    assert (done["status"], again["status"]) == ("completed", "completed")
+
+
+async def test_a_server_on_another_comfyui_touches_no_job_of_this_one(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    host.faults = Faults(node_ms=500)
+
+    async with EmbeddedHost() as elsewhere, sit() as here, sit(url=elsewhere.url) as there:
+        job = await here.ask("run_workflow", workflow=card(13), wait_seconds=0)
+        seen = await there.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=5)
+        text, _ = await there.refusal("cancel_job", prompt_id=job["prompt_id"])
+        done = await here.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=20)
+        after = await there.ask("get_job", prompt_id=job["prompt_id"])
+        _, body = await there.refusal("view_output", uri=done["outputs"][0]["uri"])
+        changed = sent(elsewhere)
+
+    assert seen["status"] == "pending"
+    assert "another ComfyUI" in seen["warnings"][0]
+    assert "another ComfyUI" in text
+    assert done["status"] == "completed"
+    assert after["outputs"] == []
+    assert body["code"] == "output"
+    assert changed == []

@@ -62,7 +62,14 @@ async def test_an_output_is_a_resource_with_its_own_media_type(sit: Sit) -> None
 
 
 @pytest.mark.parametrize(
-    "uri", ["comfy://jobs/x/outputs/y", "file:///etc/passwd", "comfy://jobs/../../outputs/1", ""]
+    "uri",
+    [
+        "comfy://jobs/x/outputs/y",
+        "file:///etc/passwd",
+        "comfy://jobs/../outputs/1",
+        "comfy://jobs/./outputs/0",
+        "",
+    ],
 )
 async def test_what_is_no_output_is_told_so(sit: Sit, uri: str) -> None:
     async with sit() as desk:

@@ -185,3 +185,54 @@ async def test_a_run_that_never_reached_the_host_frees_its_slot(sit: Sit) -> Non
         second = await desk.refusal("run_workflow", workflow=card(5))
 
     assert first[1]["code"] == second[1]["code"] == "host_unreachable"
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"class_type": "LoadImage", "inputs": {"image": "private_00001_.png [output]"}},
+        {"class_type": "LoadImageOutput", "inputs": {"image": "private_00001_.png"}},
+    ],
+)
+async def test_a_workflow_does_not_read_what_another_job_made(
+    sit: Sit, host: EmbeddedHost, node: dict[str, object]
+) -> None:
+    stealing = {"1": node, "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}}
+
+    async with sit() as desk:
+        text, _ = await desk.refusal("run_workflow", workflow=stealing)
+
+    assert "may be somebody else's" in text
+    assert sent(host) == []
+
+
+async def test_the_id_is_told_before_the_wait_is_over(sit: Sit) -> None:
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(6))
+
+    assert f"submitted as {job['prompt_id']}" in [words for _, words in desk.progress]
+
+
+async def test_half_a_character_in_a_workflow_is_refused_in_words(sit: Sit) -> None:
+    halves = {
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": "x"}},
+        "2": {
+            "class_type": "RegexReplace",
+            "inputs": {
+                "string": ["1", 0],
+                "regex_pattern": "x",
+                "replace": "\ud83d",
+                "case_insensitive": False,
+                "multiline": False,
+                "dotall": False,
+                "count": 0,
+            },
+        },
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 0]}},
+    }
+
+    async with sit() as desk:
+        result = await desk.call("run_workflow", workflow=halves)
+
+    assert result.is_error
+    assert "Error executing" not in result.content[0].text
