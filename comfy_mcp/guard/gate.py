@@ -6,6 +6,7 @@ here refuses: a state that cannot be written, a reservation that does not fit.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -78,6 +79,7 @@ class Gate:
         self._now_ms = now_ms
         self._new_id = new_id
         self._reconcile = reconcile
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def listed(self, tool: str) -> bool:
         """Whether *tool* is shown to callers."""
@@ -137,10 +139,36 @@ class Gate:
                     await self._write_outcome(call, decision_id, outcome)
 
     async def _take_whole(self, call: Call, decision: Decision, decision_id: str) -> bool:
-        """As *_take*, not to be torn apart: what was reserved unknown to the call would be held."""
-        with anyio.CancelScope(shield=True):
-            return await self._take(call, decision, decision_id)
-        raise AssertionError  # a shielded scope swallows nothing
+        """As *_take*, in a task of its own: a caller that gives up must not tear it apart.
+
+        What was reserved for a caller that is gone is given back and written down.
+        """
+        taking = self._keep(asyncio.create_task(self._take(call, decision, decision_id)))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            undoing = self._keep(asyncio.create_task(self._undo(taking, call, decision_id)))
+            with anyio.CancelScope(shield=True):
+                await asyncio.shield(undoing)
+            raise
+
+    async def _undo(self, taking: asyncio.Task[bool], call: Call, decision_id: str) -> None:
+        """Give back the slot of a job that nobody will submit."""
+        try:
+            written = await taking
+            if written and call.job is not None:
+                await self._store.move_job(call.job.prompt_id, "refused", self._now_ms())
+        except (Refused, StateError):
+            # Nothing was taken, and a refusal was written down where it was made.
+            return
+        if written:
+            await self._write_outcome(call, decision_id, "cancelled_by_client")
+
+    def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        """Hold on to a task until it is done: the loop itself does not."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _take(self, call: Call, decision: Decision, decision_id: str) -> bool:
         """Reserve what the call takes; False for a read that could not be written down."""

@@ -300,6 +300,9 @@ async def test_a_call_given_up_during_its_admission_leaves_nothing_half_done(
     decision, outcome = await bench.rows()
     assert decision["prompt_id"] == "job-1"
     assert outcome["outcome"] == "cancelled_by_client"
+    job = await store.job("job-1")
+    assert job is not None
+    assert job.status == "refused"
 
 
 async def test_a_long_wait_is_told_in_plain_seconds(store: SqliteStore) -> None:
