@@ -12,17 +12,23 @@ __all__ = ["StopPermit", "SubmitPermit"]
 
 
 class SubmitPermit:
-    """Leave to send one graph, known by *digest*, once, under one *prompt_id*."""
+    """Leave to send one graph, known by *digest*, once, under one *prompt_id*.
 
-    __slots__ = ("_spent", "decision_id", "digest", "prompt_id")
+    *front*: it may, and will, be put before what waits.
+    """
 
-    def __init__(self, *, decision_id: str, prompt_id: str, digest: str) -> None:
+    __slots__ = ("_spent", "decision_id", "digest", "front", "prompt_id")
+
+    def __init__(
+        self, *, decision_id: str, prompt_id: str, digest: str, front: bool = False
+    ) -> None:
         self.decision_id = decision_id
         self.prompt_id = prompt_id
         self.digest = digest
+        self.front = front
         self._spent = False
 
-    def spend(self, *, prompt_id: str, digest: str) -> None:
+    def spend(self, *, prompt_id: str, digest: str, front: bool = False) -> None:
         """Use the permit up.
 
         Raises:
@@ -30,7 +36,7 @@ class SubmitPermit:
         """
         if self._spent:
             raise PermitError(f"The permit of {self.decision_id} was used up; ask the guard again.")
-        if (prompt_id, digest) != (self.prompt_id, self.digest):
+        if (prompt_id, digest, front) != (self.prompt_id, self.digest, self.front):
             raise PermitError(f"The permit of {self.decision_id} is for another workflow or job.")
         self._spent = True
 

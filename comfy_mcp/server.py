@@ -6,13 +6,14 @@ question is answered at once.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,30 +21,32 @@ from uuid import uuid4
 
 import anyio
 from mcp.server.caching import CacheHint
-from mcp.server.lowlevel import NotificationOptions
 from mcp.server.stdio import stdio_server
 
 from comfy_mcp import __version__
 from comfy_mcp.guard.gate import Gate
-from comfy_mcp.guard.loading import Loaded, load
+from comfy_mcp.guard.loading import Loaded
+from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Address, Settings
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.tools.front import GuardedServer
+from comfy_mcp.tools.trace import trace_decision
 from comfy_mcp.workflow import MAX_DRAWN_SEED
 
 if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
 
-__all__ = ["Services", "build", "serve"]
+__all__ = ["Services", "build", "now_ms", "serve"]
 
 log = logging.getLogger(__name__)
 
 INSTRUCTIONS = """\
 Runs ComfyUI workflows (pictures, video, sound) on somebody's GPU, under that person's policy.
 run_workflow starts a job and waits; get_job follows it; view_output shows a result; cancel_job and
-interrupt_execution stop your own jobs, verified. "[POLICY DENIED]" is the owner's decision: tell
-the user, honour retry_after_s, and do not look for a way round it."""
+interrupt_execution stop your own jobs, verified; get_policy_status says what you may do.
+"[POLICY DENIED]" is the owner's decision: tell the user, honour retry_after_s, and do not look for
+a way round it."""
 
 
 def now_ms() -> int:
@@ -54,28 +57,35 @@ def now_ms() -> int:
 class Services:
     """The services of one server process; opens ComfyUI, or the embedded host, when first asked."""
 
-    def __init__(self, settings: Settings, loaded: Loaded) -> None:
+    def __init__(self, settings: Settings, now_ms: Callable[[], int] = now_ms) -> None:
         self.settings = settings
+        self._now_ms = now_ms
+        self.source = PolicySource(
+            settings.policies, on_bad="freeze" if settings.on_bad_reload == "freeze" else "keep"
+        )
         self.store = SqliteStore(settings.state)
         self.library = Library((*settings.workflows, shipped_folder()))
         self.gate = Gate(
-            loaded,
+            self.source,
             self.store,
             now_ms=now_ms,
             new_id=lambda: secrets.token_hex(8),
             reconcile=self._reconcile,
+            told=trace_decision,
         )
         self.pictures = anyio.CapacityLimiter(2)
         self.preparing = anyio.CapacityLimiter(4)
         self._jobs: Jobs | None = None
         self._opening = anyio.Lock()
         self._open = AsyncExitStack()
+        self._adopting: asyncio.Task[None] | None = None
 
     async def jobs(self) -> Jobs:
         """Every job on the ComfyUI host."""
         async with self._opening:
             if self._jobs is None:
                 self._jobs = await self._connect()
+                self._adopting = asyncio.create_task(_adopt(self._jobs))
         return self._jobs
 
     def new_prompt_id(self) -> str:
@@ -88,6 +98,9 @@ class Services:
 
     async def close(self) -> None:
         """Give back connections, the embedded host and the state; jobs on a real host run on."""
+        if self._adopting is not None:
+            self._adopting.cancel()
+            await asyncio.wait([self._adopting])
         await self._open.aclose()
         await self.store.close()
 
@@ -95,10 +108,12 @@ class Services:
         manager: Any = await anyio.to_thread.run_sync(import_module, "comfy_mcp.jobs.manager")
         client: Any = await anyio.to_thread.run_sync(import_module, "comfy_mcp.host.client")
         address = self.settings.address or await self._embedded()
-        host = client.ComfyHost(address, now_ms=now_ms)
+        host = client.ComfyHost(address, now_ms=self._now_ms)
         self._open.push_async_callback(host.close)
         label = address.base if self.settings.address else f"embedded:{uuid4()}"
-        jobs: Jobs = manager.Jobs(host, self.store, label=label, now_ms=now_ms)
+        jobs: Jobs = manager.Jobs(
+            host, self.store, label=label, now_ms=self._now_ms, overtime=self.gate.overtime
+        )
         self._open.push_async_callback(jobs.close)
         return jobs
 
@@ -111,21 +126,28 @@ class Services:
         await (await self.jobs()).judge.reconcile(grant)
 
 
-def build(settings: Settings) -> tuple[GuardedServer, Services]:
+def build(
+    settings: Settings, *, look_seconds: float = 1.0, now_ms: Callable[[], int] = now_ms
+) -> tuple[GuardedServer, Services]:
     """The server that *settings* describe, and its services, which its lifespan closes.
+
+    *now_ms* is the clock. Every call looks whether the policy's files have changed; besides,
+    somebody looks every *look_seconds*, so that clients learn of changes while nobody calls.
 
     Raises:
         ConfigError: a policy file cannot be used.
     """
-    loaded = load(settings.policies)
-    services = Services(settings, loaded)
+    services = Services(settings, now_ms)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[Services]:
+        looking = asyncio.create_task(_look(server, services.source, look_seconds))
         try:
             yield services
         finally:
+            looking.cancel()
             with anyio.CancelScope(shield=True), anyio.move_on_after(10):
+                await asyncio.wait([looking])
                 await services.close()
 
     server = GuardedServer(
@@ -134,7 +156,7 @@ def build(settings: Settings) -> tuple[GuardedServer, Services]:
         name="comfy-mcp-guard",
         title="ComfyUI, guarded",
         version=__version__,
-        instructions=_instructions(loaded.warnings),
+        instructions=_instructions(services.gate.loaded.warnings),
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(ttl_ms=0, scope="private")},
@@ -155,7 +177,8 @@ def serve(settings: Settings) -> None:
     )
     log.setLevel(logging.INFO)
     server, services = build(settings)
-    announce(settings, services.gate.loaded)
+    announce(settings, services.source.current)
+    services.source.on_change(_announce_change)
     # The SDK's types live as long as this process: every collection would look through them again.
     gc.freeze()
     gc.enable()
@@ -170,6 +193,44 @@ def announce(settings: Settings, loaded: Loaded) -> None:
         log.warning("%s", warning)
 
 
+def _announce_change(old: Loaded, new: Loaded) -> None:
+    """Say on stderr that another policy is in force, and what is odd about it that was not."""
+    log.info("policy read again: %s (revision %s)", ", ".join(new.sources), _short(new.revision))
+    for warning in new.warnings:
+        if warning not in old.warnings:
+            log.warning("%s", warning)
+
+
+def _short(revision: str) -> str:
+    return revision.removeprefix("sha256:")[:12]
+
+
+async def _look(server: GuardedServer, source: PolicySource, every: float) -> None:
+    """Look at the policy's files from time to time, and tell clients what they would miss.
+
+    A change that a call noticed is told at once.
+    """
+    noticed = asyncio.Event()
+    source.on_change(lambda _old, _new: noticed.set())
+    while True:
+        with anyio.move_on_after(every):
+            await noticed.wait()
+        noticed.clear()
+        try:
+            await source.refresh()
+            await server.tell_changes()
+        except Exception:
+            log.exception("The tools that are offered could not be looked at; trying again.")
+
+
+async def _adopt(jobs: Jobs) -> None:
+    """Follow the jobs that earlier processes left unfinished; calls do not wait for it."""
+    try:
+        await jobs.adopt()
+    except Exception:
+        log.exception("Unfinished jobs of earlier processes could not all be taken over.")
+
+
 def _instructions(warnings: tuple[str, ...]) -> str:
     """What a client reads at the start; clients cut this at 2 kB."""
     lines = [INSTRUCTIONS, *(f"Warning about the policy: {text}" for text in warnings)]
@@ -178,7 +239,7 @@ def _instructions(warnings: tuple[str, ...]) -> str:
 
 async def _run_stdio(server: GuardedServer, legacy: bool) -> None:
     low = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    options = low.create_initialization_options(NotificationOptions(tools_changed=True))
+    options = low.create_initialization_options()
     async with stdio_server() as (reader, writer):
         # Once the wire has its own descriptors, a stray print must not reach it, not even at exit.
         with contextlib.redirect_stdout(sys.stderr):

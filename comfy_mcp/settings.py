@@ -31,9 +31,17 @@ VARIABLES: Mapping[str, str] = {
     "COMFY_MCP_GRANT": "Name of the caller on stdio: jobs and limits are kept by it"
     " (default `local`).",
     "COMFY_MCP_WORKFLOWS": "A folder with your own workflow files, joined as in `PATH`.",
+    "COMFY_MCP_ON_BAD_RELOAD": "What counts once a policy file was changed and cannot be used:"
+    " `keep` the last good policy (default), or `freeze`, refuse everything until it is corrected.",
     "COMFY_MCP_PROTOCOL": "`auto` or `legacy` (only the handshake protocol, for clients that"
     " cannot fall back).",
 }
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "COMFY_MCP_ON_BAD_RELOAD": ("keep", "freeze"),
+    "COMFY_MCP_PROTOCOL": ("auto", "legacy"),
+}
+"""Variables that know a few words only; the first one is the default."""
 
 _GRANT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
@@ -67,6 +75,7 @@ class Settings:
     state: Path
     grant: str = "local"
     workflows: tuple[Path, ...] = ()
+    on_bad_reload: str = "keep"
     protocol: str = "auto"
     warnings: tuple[str, ...] = ()
 
@@ -84,7 +93,8 @@ def read(environ: Mapping[str, str], *, policies: tuple[Path, ...] = ()) -> Sett
         state=_state(given.get("COMFY_MCP_STATE")),
         grant=_grant(given.get("COMFY_MCP_GRANT", "local")),
         workflows=_paths(given.get("COMFY_MCP_WORKFLOWS", "")),
-        protocol=_choice("COMFY_MCP_PROTOCOL", given.get("COMFY_MCP_PROTOCOL", "auto")),
+        on_bad_reload=_choice("COMFY_MCP_ON_BAD_RELOAD", given),
+        protocol=_choice("COMFY_MCP_PROTOCOL", given),
         warnings=_unknown(environ),
     )
 
@@ -204,9 +214,11 @@ def _grant(text: str) -> str:
     return text
 
 
-def _choice(name: str, text: str) -> str:
-    if text not in {"auto", "legacy"}:
-        raise ConfigError(f"{name} must be auto or legacy, not {text!r}.")
+def _choice(name: str, given: Mapping[str, str]) -> str:
+    known = _CHOICES[name]
+    text = given.get(name, known[0])
+    if text not in known:
+        raise ConfigError(f"{name} must be {' or '.join(known)}, not {text!r}.")
     return text
 
 

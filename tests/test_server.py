@@ -8,15 +8,17 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.types import ToolListChangedNotification
 
-from comfy_mcp.embedded import EmbeddedHost
+from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.store.sqlite import SqliteStore
-from tests.tools.desk import EVERYTHING, card, graph
+from tests.tools.desk import EVERYTHING, card, graph, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -133,6 +135,91 @@ async def test_a_job_goes_on_when_its_server_is_killed_and_the_next_one_knows_it
 
     assert after["status"] == "completed"
     assert len(after["outputs"]) == 3
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_edit_of_the_policy_is_told_over_stdio(
+    host: EmbeddedHost, environ: dict[str, str], tmp_path: Path, mode: str
+) -> None:
+    heard = asyncio.Event()
+
+    async def hear(message: Any) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            heard.set()
+
+    parameters = started(environ, host.url)
+    async with (
+        asyncio.timeout(30),
+        Client(parameters, mode=mode, message_handler=hear) as client,
+        AsyncExitStack() as stack,
+    ):
+        before = [tool.name for tool in (await client.list_tools()).tools]
+        assert client.server_capabilities.tools is not None
+        assert client.server_capabilities.tools.list_changed is True
+        news = None
+        if mode == "auto":
+            news = await stack.enter_async_context(client.listen(tools_list_changed=True))
+        tools = {name: rule for name, rule in EVERYTHING["tools"].items() if name != "cancel_job"}
+
+        write(tmp_path, {**EVERYTHING, "tools": tools})
+        await (anext(aiter(news)) if news else heard.wait())
+        after = [tool.name for tool in (await client.list_tools()).tools]
+
+    assert set(before) - set(after) == {"cancel_job"}
+
+
+async def test_what_became_of_edits_is_said_on_stderr(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "comfy_mcp",
+        env=environ,
+        cwd="/",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    async def said(words: str) -> str:
+        while words not in (line := (await process.stderr.readline()).decode()):
+            assert line
+        return line
+
+    async with asyncio.timeout(30):
+        await said("policy in force")
+        write(tmp_path, {**EVERYTHING, "tols": {}})
+        assert "last good policy" in await said("cannot be used")
+        await said("/tols")
+        write(tmp_path, {"version": "1", "default": "deny", "tools": {"run_workflow": {}}})
+        await said("can be used again")
+        await said("policy read again")
+        await said("get_job")
+        process.stdin.close()
+        await process.communicate()
+
+
+async def test_jobs_of_a_server_that_is_gone_are_taken_over_by_the_next(
+    host: EmbeddedHost, environ: dict[str, str], tmp_path: Path
+) -> None:
+    write(tmp_path, {**EVERYTHING, "gpu": {"max_seconds_per_job": 1}})
+    host.faults = Faults(node_ms=60_000)
+    async with asyncio.timeout(30), Client(started(environ, host.url)) as client:
+        arguments = {"workflow": card(1), "wait_seconds": 0}
+        job = (await client.call_tool("run_workflow", arguments)).structured_content
+
+    async with asyncio.timeout(30), Client(started(environ, host.url)) as client:
+        # Any call that needs ComfyUI will do.
+        await client.call_tool("get_policy_status", {})
+        # It has run too long by now: the next one stops it, as the first one would have.
+        await host.until(lambda _: sent(host)[-1] != "POST /prompt", seconds=20)
+
+    store = SqliteStore(tmp_path / "state")
+    records = [row.record for row in await store.tail(100)]
+    await store.close()
+    orders = [record for record in records if record.get("transport") == "watchdog"]
+    assert [order["prompt_id"] for order in orders] == [job["prompt_id"]]
 
 
 async def test_a_faulty_policy_stops_the_start_with_every_fault(

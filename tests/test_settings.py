@@ -211,3 +211,14 @@ def test_the_protocol_is_one_of_two(name: str) -> None:
 def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(ConfigError, match="COMFY_MCP_PROTOCOL must be auto or legacy"):
         reading(COMFY_MCP_PROTOCOL="2024")
+
+
+def test_a_bad_edit_keeps_the_last_good_policy_unless_it_shall_freeze() -> None:
+    assert reading().on_bad_reload == "keep"
+    assert reading(COMFY_MCP_ON_BAD_RELOAD="").on_bad_reload == "keep"
+    assert reading(COMFY_MCP_ON_BAD_RELOAD="freeze").on_bad_reload == "freeze"
+
+
+def test_an_unknown_way_to_take_bad_edits_is_refused() -> None:
+    with pytest.raises(ConfigError, match="COMFY_MCP_ON_BAD_RELOAD must be keep or freeze"):
+        reading(COMFY_MCP_ON_BAD_RELOAD="panic")

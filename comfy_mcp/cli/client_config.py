@@ -23,7 +23,10 @@ PROGRAM = "comfy-mcp-guard"
 NAME = "comfyui"
 """How the client calls this server."""
 
-CARRIED = ("COMFYUI_HOST", "COMFY_MCP_STATE", "COMFY_MCP_WORKFLOWS", "COMFY_MCP_PROTOCOL")
+CARRIED = (
+    *("COMFYUI_HOST", "COMFY_MCP_STATE", "COMFY_MCP_WORKFLOWS", "COMFY_MCP_PROTOCOL"),
+    "COMFY_MCP_ON_BAD_RELOAD",
+)
 """Variables that go into a configuration: clients start servers with a near-empty environment."""
 
 SECRETS = ("COMFYUI_API_KEY", "COMFYUI_HEADERS")

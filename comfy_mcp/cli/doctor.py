@@ -23,8 +23,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     """The options of this command."""
     made = options.new_parser(
         program,
-        "Look at everything a server needs, and show what an agent may do. Changes nothing but"
-        " that the state folder is made if it is missing.",
+        "Look at everything a server needs, and show what each agent may do. Changes nothing.",
         "exit status: 0 fine (notes are fine), 1 something is broken, 2 settings or policy are\n"
         f"unusable\n\nexample:\n  {program} --host gpu-box:8188 --policy policy.json",
     )
@@ -58,24 +57,31 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _examine(settings: Settings) -> Iterator[tuple[list[Finding], Loaded | None]]:
     """The findings of each check, as soon as it is done."""
-    from comfy_mcp.cli import findings  # noqa: PLC0415 - --help does not need it
+    from comfy_mcp.cli import findings, state_findings  # noqa: PLC0415 - --help does not need it
 
     yield findings.about_settings(settings), None
     yield asyncio.run(findings.about_host(settings)), None
     yield findings.about_policy(settings)
-    yield asyncio.run(findings.about_state(settings)), None
+    yield asyncio.run(state_findings.about_state(settings)), None
     yield findings.about_workflows(settings), None
 
 
-def _show_powers(screen: Screen, loaded: Loaded, grant: str) -> None:
-    from comfy_mcp.cli.powers import powers  # noqa: PLC0415 - --help does not need it
+def _show_powers(screen: Screen, loaded: Loaded, name: str) -> None:
+    from comfy_mcp.cli.powers import callers, powers  # noqa: PLC0415 - --help does not need it
+    from comfy_mcp.cli.state import now_ms  # noqa: PLC0415 - as above
 
-    screen.title(f"What the agent {grant!r} may do")
-    rows = [
-        (power.tool, "yes" if power.listed else "no", power.words)
-        for power in powers(loaded.policy, grant)
-    ]
-    screen.table(("tool", "listed", "a call is"), rows)
+    at_ms = now_ms()
+    for caller in callers(loaded.policy, name, at_ms):
+        screen.title(f"What the agent {caller.name!r} may do")
+        if caller.words:
+            screen.say(f"  {caller.words}")
+        if not caller.known:
+            continue
+        rows = [
+            (power.tool, "yes" if power.listed else "no", power.words)
+            for power in powers(loaded.policy, caller.name, at_ms)
+        ]
+        screen.table(("tool", "listed", "a call is"), rows)
 
 
 def _next(found: list[Finding], shared: str) -> str:

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from comfy_mcp.cli.screen import Verdict
-from comfy_mcp.errors import ComfyMCPError, ConfigError, StateError, WorkflowError
+from comfy_mcp.cli.state import now_ms
+from comfy_mcp.errors import ComfyMCPError, ConfigError, WorkflowError
+from comfy_mcp.guard.decide import grant_of
 from comfy_mcp.guard.loading import Loaded, load
+from comfy_mcp.guard.policy import Policy
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.host.version import CHOSEN_IDS, TARGETED_INTERRUPT, parse_version
 from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Settings
-from comfy_mcp.store.sqlite import SqliteStore
 
 __all__ = [
     "Finding",
     "about_host",
     "about_policy",
     "about_settings",
-    "about_state",
     "about_workflows",
     "limits_of",
 ]
 
 TIMEOUTS = Timeouts(connect=3, answer=5)
 """Seconds; a person waits for this."""
+
+RUNNING = (
+    "A running server keeps the last policy that it could use, or with --on-bad-reload freeze"
+    " refuses everything."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ async def about_host(settings: Settings) -> list[Finding]:
     if settings.address is None:
         text = "embedded: the server starts the demo host by itself; no GPU is used"
         return [Finding(Verdict.OK, "ComfyUI", text)]
-    probe = ComfyHost(settings.address, now_ms=_now_ms, timeouts=TIMEOUTS)
+    probe = ComfyHost(settings.address, now_ms=now_ms, timeouts=TIMEOUTS)
     try:
         stats = await probe.stats()
         jobs_api = await probe.has_jobs_api()
@@ -77,29 +82,10 @@ def about_policy(settings: Settings) -> tuple[list[Finding], Loaded | None]:
     try:
         loaded = load(settings.policies)
     except ConfigError as error:
-        return [Finding(Verdict.FAIL, "policy", str(error), "correct the policy")], None
+        return [Finding(Verdict.FAIL, "policy", f"{error}\n{RUNNING}", "correct the policy")], None
     notes = [Finding(Verdict.NOTE, "policy", text) for text in loaded.warnings]
-    return [Finding(Verdict.OK, "policy", ", ".join(loaded.sources)), *notes], loaded
-
-
-async def about_state(settings: Settings) -> list[Finding]:
-    """Whether the state can be written, and whether the audit chain is whole."""
-    store = SqliteStore(settings.state)
-    advice = "make the state folder writable, or name another with --state"
-    try:
-        # A job that nobody has: this takes the lock and commits, and adds no row.
-        await store.move_job("doctor", "lost", _now_ms())
-        rows, fault = await store.verify()
-    except StateError as error:
-        return [Finding(Verdict.FAIL, "state", str(error), advice)]
-    finally:
-        await store.close()
-    if fault is not None:
-        text = f"{settings.state}: the audit chain is broken: {fault}"
-        keep = "keep a copy of the state folder and find out who changed it"
-        return [Finding(Verdict.FAIL, "state", text, keep)]
-    text = f"{settings.state} is writable\naudit chain verifies: {rows} rows"
-    return [Finding(Verdict.OK, "state", text)]
+    found = [Finding(Verdict.OK, "policy", ", ".join(loaded.sources)), *notes]
+    return [*found, *_about_grants(loaded.policy, settings.grant)], loaded
 
 
 def about_workflows(settings: Settings) -> list[Finding]:
@@ -135,10 +121,18 @@ def limits_of(stats: SystemStats) -> list[Finding]:
     return [Finding(Verdict.NOTE, "ComfyUI", text)]
 
 
+def _about_grants(policy: Policy, name: str) -> list[Finding]:
+    """Whether the caller of this server is somebody under *policy*."""
+    if not policy.knows_grants:
+        return []
+    grant = grant_of(policy, name, now_ms())
+    if grant is not None:
+        return [Finding(Verdict.OK, "grant", f"{name} is the policy's {grant}")]
+    known = ", ".join(sorted({one.stdio for one in policy.grants})) or "nobody"
+    text = f"the policy knows no {name}, so everything is denied; it knows {known}"
+    return [Finding(Verdict.NOTE, "grant", text)]
+
+
 def _devices(stats: SystemStats) -> str:
     names = [str(device.get("name") or "unnamed") for device in stats.devices]
     return ", ".join(names) or "none told"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

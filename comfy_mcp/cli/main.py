@@ -1,4 +1,4 @@
-"""The command line: which word starts what; 0 is fine, 1 a check found something, 2 misuse."""
+"""The command line: a word starts a command; 0 is fine, 1 a check found something, 2 misuse."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
 
 from comfy_mcp import __version__
+from comfy_mcp.cli.commands import COMMANDS, Command
 from comfy_mcp.errors import ComfyMCPError, ConfigError
 
-__all__ = ["COMMANDS", "PROGRAM", "Command", "overview", "run"]
+__all__ = ["PROGRAM", "overview", "run"]
 
 PROGRAM = "comfy-mcp-guard"
 
@@ -24,59 +24,6 @@ PIPE_CLOSED = 141
 TERMINATED = 143
 """What shells expect of a program that was ended by SIGINT, SIGPIPE and SIGTERM."""
 
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command: *module* of this package has its options and what it does.
-
-    *shown* is how the overview writes it, *group* the heading it stands under.
-    """
-
-    name: str
-    shown: str
-    module: str
-    group: str
-    summary: str
-
-
-COMMANDS: tuple[Command, ...] = (
-    Command("demo", "demo", "demo", "Try it", "See it work: no GPU, no ComfyUI, no client needed."),
-    Command(
-        "doctor",
-        "doctor",
-        "doctor",
-        "Set it up",
-        "ComfyUI there? Policy fine? What may an agent do?",
-    ),
-    Command(
-        "config",
-        "config CLIENT",
-        "client_config",
-        "Set it up",
-        "Print what your MCP client needs to start this server.",
-    ),
-    Command(
-        "policy check",
-        "policy check FILE...",
-        "policy_check",
-        "Set it up",
-        "Look for faults in policy files, together.",
-    ),
-    Command(
-        "serve",
-        "serve",
-        "serve",
-        "Run it",
-        "Speak MCP on stdin and stdout; the same as no command.",
-    ),
-    Command(
-        "embedded",
-        "embedded",
-        "embedded_host",
-        "Run it",
-        "Run the demo ComfyUI host alone, to test and to try.",
-    ),
-)
 
 _SERVE = next(command for command in COMMANDS if command.name == "serve")
 
@@ -115,12 +62,13 @@ def overview() -> str:
     ]
     for group in dict.fromkeys(command.group for command in COMMANDS):
         lines += ["", f"{group}:"]
-        lines += [
-            f"  {command.shown:<{width}}  {command.summary}"
-            for command in COMMANDS
-            if command.group == group
-        ]
+        lines += _lines([one for one in COMMANDS if one.group == group], width)
     return "\n".join([*lines, "", *_TAIL])
+
+
+def _lines(commands: Sequence[Command], width: int = 0) -> list[str]:
+    width = width or max(len(command.shown) for command in commands)
+    return [f"  {command.shown:<{width}}  {command.summary}" for command in commands]
 
 
 _TAIL = (
@@ -140,6 +88,9 @@ _TAIL = (
 def _run(argv: list[str]) -> int:
     if argv and argv[0] in {"-h", "--help", "help"}:
         print(overview())
+        return 0
+    if argv[1:] in (["-h"], ["--help"], ["help"]) and (family := _family(argv[0])):
+        print("\n".join(_lines(family)))
         return 0
     if argv and argv[0] == "--version":
         print(f"{PROGRAM} {__version__}")
@@ -163,9 +114,19 @@ def _command(argv: list[str]) -> tuple[Command, list[str]]:
     raise ConfigError(_unknown(argv))
 
 
+def _family(word: str) -> list[Command]:
+    """The commands whose first of two words is *word*."""
+    return [command for command in COMMANDS if command.name.startswith(f"{word} ")]
+
+
 def _unknown(argv: list[str]) -> str:
+    if family := _family(argv[0]):
+        said, known = " ".join(argv[:2]), [command.name for command in family]
+        close = difflib.get_close_matches(said, known, 1) if argv[1:] else []
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}."
+        return f"There is no command {said[:80]!r}; {hint}"
     names = [command.name for command in COMMANDS]
-    typed = (" ".join(argv[:2]), argv[0])
+    typed = [" ".join(argv[:2]), argv[0]] if argv[1:] else [argv[0]]
     near = [name for text in typed for name in difflib.get_close_matches(text, names, 1)]
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"There is no command {argv[0][:80]!r}{hint} {PROGRAM} --help lists them all."

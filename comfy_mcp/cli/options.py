@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -11,10 +12,14 @@ import sysconfig
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from comfy_mcp.settings import Settings, read
 
 __all__ = [
+    "add",
+    "add_json",
+    "add_only",
     "add_shared",
     "called",
     "environment",
@@ -23,16 +28,20 @@ __all__ = [
     "policies",
     "repeated",
     "settings",
+    "state_of",
 ]
 
 PROGRAM = "comfy-mcp-guard"
 WIDTH = 78
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 VARIABLE_OF = {
     "grant": "COMFY_MCP_GRANT",
     "state": "COMFY_MCP_STATE",
     "host": "COMFYUI_HOST",
     "protocol": "COMFY_MCP_PROTOCOL",
+    "on_bad_reload": "COMFY_MCP_ON_BAD_RELOAD",
 }
 
 
@@ -47,39 +56,54 @@ def new_parser(program: str, description: str, epilog: str = "") -> argparse.Arg
     )
 
 
+_SHARED: Mapping[str, Mapping[str, Any]] = {
+    "policy": {
+        "metavar": "FILE",
+        "action": "append",
+        "help": "policy file; several are one policy (COMFY_MCP_POLICY)",
+    },
+    "host": {
+        "metavar": "HOST",
+        "help": "where ComfyUI is: host, host:port, a URL, or embedded (COMFYUI_HOST)",
+    },
+    "grant": {
+        "metavar": "NAME",
+        "help": "name of the caller, who owns its jobs and limits (COMFY_MCP_GRANT)",
+    },
+    "state": {
+        "metavar": "DIR",
+        "help": "folder of limits, job journal and audit log, as an absolute path"
+        " (COMFY_MCP_STATE)",
+    },
+}
+
+
 def add_shared(parser: argparse.ArgumentParser) -> None:
     """Options of every command that works with the settings of a server."""
-    parser.add_argument(
-        "--policy",
-        metavar="FILE",
-        action="append",
-        type=_text,
-        help="policy file; several are one policy (COMFY_MCP_POLICY)",
-    )
-    parser.add_argument(
-        "--host",
-        metavar="HOST",
-        type=_text,
-        help="where ComfyUI is: host, host:port, a URL, or embedded (COMFYUI_HOST)",
-    )
-    parser.add_argument(
-        "--grant",
-        metavar="NAME",
-        type=_text,
-        help="name of the caller, who owns its jobs and limits (COMFY_MCP_GRANT)",
-    )
-    parser.add_argument(
-        "--state",
-        metavar="DIR",
-        type=_text,
-        help="folder of limits, job journal and audit log, as an absolute path (COMFY_MCP_STATE)",
-    )
+    for name in _SHARED:
+        add(parser, name)
+
+
+def add(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Some of the options that several commands share, by their names."""
+    for name in names:
+        parser.add_argument(f"--{name}", type=_text, **_SHARED[name])
+
+
+def add_only(parser: argparse.ArgumentParser, words: str) -> None:
+    """``--grant`` where it picks *only* one caller among all; *words* are its help."""
+    parser.add_argument("--grant", dest="only", metavar="NAME", type=_grant, help=words)
+
+
+def add_json(parser: argparse.ArgumentParser, words: str = "print one JSON object") -> None:
+    """``--json``: for programs."""
+    parser.add_argument("--json", action="store_true", dest="as_json", help=words)
 
 
 def environment(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
     """*environ* with what was *given* on the command line laid over it."""
     options: dict[str, str | None] = vars(given)
-    over = {VARIABLE_OF[name]: options.get(name) for name in VARIABLE_OF}
+    over = {variable: options.get(name) for name, variable in VARIABLE_OF.items()}
     return {**environ, **{name: value for name, value in over.items() if value is not None}}
 
 
@@ -107,6 +131,17 @@ def settings(given: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     return read(environment(given, environ), policies=policies(given))
 
 
+def state_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Path:
+    """The state folder, whatever else of *environ* cannot be used.
+
+    Raises:
+        ConfigError: its path cannot be used.
+    """
+    named = {"COMFY_MCP_STATE": environ.get("COMFY_MCP_STATE", "")}
+    over: str | None = given.state
+    return read(named if over is None else {"COMFY_MCP_STATE": over}, policies=(Path(),)).state
+
+
 def called() -> str:
     """How a person at this machine calls the program; hints are commands that work as printed."""
     return PROGRAM if shutil.which(PROGRAM) else shlex.join(installed())
@@ -116,6 +151,13 @@ def installed() -> list[str]:
     """How this very installation is started from anywhere: absolute, links left as they are."""
     found = shutil.which(PROGRAM, path=sysconfig.get_path("scripts")) or shutil.which(PROGRAM)
     return [os.path.abspath(found)] if found else [sys.executable, "-m", "comfy_mcp"]  # noqa: PTH100 - resolve() follows links
+
+
+def _grant(value: str) -> str:
+    # A name that nobody can have would freeze nobody, and say that it did.
+    if not _NAME.fullmatch(value):
+        raise argparse.ArgumentTypeError("it must be 1 to 64 letters, digits, '.', '-' or '_'")
+    return value
 
 
 def _text(value: str) -> str:

@@ -1,14 +1,21 @@
-"""What an agent may do under a policy, in words: one row for each tool."""
+"""What agents may do under a policy, in words: one row for each tool."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from comfy_mcp.guard.catalog import TOOLS, ToolClass
-from comfy_mcp.guard.decide import Decision, Effect, Question, decide, listed
-from comfy_mcp.guard.policy import Policy
+from comfy_mcp.cli.gauge import number
+from comfy_mcp.guard.callers import caller_of
+from comfy_mcp.guard.catalog import OWN_JOBS_ONLY, TOOLS
+from comfy_mcp.guard.compiling import in_force
+from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for
+from comfy_mcp.guard.in_force import Check, InForce
+from comfy_mcp.guard.policy import Grant, Policy
+from comfy_mcp.guard.question import Decision, Effect, Question, in_this_zone
 
-__all__ = ["Power", "powers"]
+__all__ = ["Caller", "Power", "callers", "powers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +27,105 @@ class Power:
     words: str
 
 
-def powers(policy: Policy, grant: str) -> tuple[Power, ...]:
-    """What *grant* may do with each tool, to its own jobs, before any limit is used up."""
-    asked = {tool: decide(policy, Question(tool, grant, "mine")) for tool in TOOLS}
-    return tuple(
-        Power(tool, listed(policy, tool), _words(tool, decision))
-        for tool, decision in asked.items()
-    )
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody by the *name* that a transport gives; *known*: the policy lets it call at all."""
+
+    name: str
+    known: bool
+    words: str = ""
 
 
-def _words(tool: str, decision: Decision) -> str:
+def callers(policy: Policy, name: str, at_ms: int) -> tuple[Caller, ...]:
+    """The caller *name*, and everybody else whom *policy* names, sorted."""
+    if not policy.knows_grants:
+        return (Caller(name, known=True),)
+    others = sorted({grant.stdio for grant in policy.grants} - {name})
+    return tuple(_caller(policy, one, at_ms) for one in (name, *others))
+
+
+def powers(policy: Policy, name: str, at_ms: int) -> tuple[Power, ...]:
+    """What the caller *name* may do with each tool, to its own jobs, before a limit is used up.
+
+    Rules about what a call says and asks for are named, not judged: `policy explain` does that.
+    """
+    at = in_this_zone(at_ms)
+    caller = caller_of(policy, name, at_ms)
+    found: list[Power] = []
+    for tool in TOOLS:
+        question = Question(tool, name, owner="mine", at_ms=at_ms, at=at)
+        force = in_force(policy, tool, caller)
+        words = _words(decide(policy, question), force)
+        prefix = prefix_for(policy, tool, name)
+        if force.runs and prefix is not None and words.startswith("allowed"):
+            words += f"; saved below {prefix.text}"
+        found.append(Power(tool, listed(policy, tool, name, at_ms), words))
+    return tuple(found)
+
+
+def _caller(policy: Policy, name: str, at_ms: int) -> Caller:
+    grants = [grant for grant in policy.grants if grant.stdio == name]
+    known = grant_of(policy, name, at_ms) is not None
+    if not grants:
+        return Caller(name, known, "Nothing: the policy does not know it (no_grant).")
+    told = dict.fromkeys(words for grant in grants for words in _about(grant, at_ms))
+    refused = [] if known else ["Every call is refused (no_grant)."]
+    return Caller(name, known, " ".join([*told, *refused]))
+
+
+def _about(grant: Grant, at_ms: int) -> Iterator[str]:
+    yield f"Grant {grant.id} ({grant.where})."
+    if grant.description:
+        yield grant.description
+    if grant.tags:
+        yield f"Tags: {', '.join(grant.tags)}."
+    if grant.revoked:
+        yield "It is revoked."
+    if grant.expires_ms is not None:
+        ends = datetime.fromtimestamp(grant.expires_ms / 1000, UTC)
+        over = "ended" if grant.expires_ms <= at_ms else "ends"
+        yield f"It {over} on {ends:%Y-%m-%d %H:%M} UTC."
+
+
+def _words(decision: Decision, force: InForce) -> str:
     if decision.hidden_by:
         return f"hidden by {decision.hidden_by}: it seems not to exist"
     if decision.effect is Effect.DENY:
         return f"denied by {decision.rule or '/default'}: {decision.reason}"
     if decision.effect is Effect.APPROVAL:
         return f"refused: {decision.reason} This version cannot ask a person yet."
-    own = ["own jobs only"] if TOOLS[tool] is ToolClass.DESTRUCTIVE else []
-    limits = [limit.words for limit in decision.limits]
-    slots = [f"at most {most} unfinished jobs" for _, most in decision.max_in_flight]
-    return "; ".join(["allowed", *own, *limits, *slots])
+    own = force.tool in OWN_JOBS_ONLY and force.words.ownership.value == "own"
+    taken = [limit.words for limit in decision.limits]
+    return "; ".join(["allowed", *(["own jobs only"] if own else []), *taken, *_if(force)])
+
+
+def _if(force: InForce) -> Iterator[str]:
+    """Rules about what the call says, by their names or places, and about its graph."""
+    for check in force.requires:
+        yield f"only if: {_name(check)}"
+    for check in force.denies:
+        yield f"not if: {_name(check)}"
+    for ask in force.asks:
+        yield f"some need a person ({ask.rule})"
+    if force.runs:
+        yield from _run(force)
+
+
+def _run(force: InForce) -> Iterator[str]:
+    """What a run and its graph have to fit into."""
+    least: dict[str, float] = {}
+    for one in force.graph.numbers:
+        least[one.fact] = min(one.most, least.get(one.fact, one.most))
+    sizes = [f"{fact.replace('_', ' ')} {number(most)}" for fact, most in least.items()]
+    if sizes:
+        yield f"at most {', '.join(sizes)}"
+    if force.graph.queue is not None:
+        yield f"while ComfyUI has fewer than {number(force.graph.queue.most)} jobs"
+    for cap in force.takes.slots:
+        yield f"at most {cap.value} unfinished {'job' if cap.value == 1 else 'jobs'}"
+    if force.takes.job_ms is not None:
+        yield f"at most {number(force.takes.job_ms.value / 1000)} s for each"
+
+
+def _name(check: Check) -> str:
+    return check.predicate.name or check.predicate.where

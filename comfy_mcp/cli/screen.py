@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Screen", "Verdict", "clean"]
+__all__ = ["Screen", "Verdict", "clean", "one_line"]
 
 Advance = Callable[[float, str], None]
 """Moves a bar: percent, and a few words."""
 
 QUARTER = 25.0
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_BREAK = re.compile(r"[\t\n]")
 
 
 class Verdict(StrEnum):
@@ -33,8 +37,16 @@ _COLOUR = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.FAIL: "bold red"
 
 
 def clean(text: str) -> str:
-    """*text* without what could move a terminal's cursor: some of it was written by others."""
-    return _CONTROL.sub("?", text)
+    """*text* with escapes in place of what could move a cursor, or be read and not seen.
+
+    Some of it was written by others. Tabs and ends of lines are kept.
+    """
+    return _CONTROL.sub(_escaped, text)
+
+
+def one_line(text: str) -> str:
+    """As *clean*, with tabs and ends of lines written out, too: nobody forges a row of a table."""
+    return _BREAK.sub(_escaped, clean(text))
 
 
 class Screen:
@@ -87,6 +99,7 @@ class Screen:
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns; the last one may be long."""
+        rows = [[one_line(cell) for cell in row] for row in rows]
         if self._console is None:
             for line in _columns([headings, *rows]):
                 self.say(f"  {line}")
@@ -99,7 +112,7 @@ class Screen:
         for number, heading in enumerate(headings):
             made.add_column(heading, no_wrap=number < len(headings) - 1)
         for row in rows:
-            made.add_row(*(Text(clean(cell)) for cell in row))
+            made.add_row(*(Text(cell) for cell in row))
         self._console.print(made)
 
     @contextmanager
@@ -133,6 +146,10 @@ class Screen:
                 self.say(f"  {what}: {percent:3.0f} % {words}")
 
         return advance
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return ascii(found[0])[1:-1]
 
 
 def _console(out: TextIO) -> Console:

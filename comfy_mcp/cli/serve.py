@@ -39,6 +39,12 @@ def parser(program: str) -> argparse.ArgumentParser:
         help="legacy: only the older handshake, for clients that cannot fall back"
         " (COMFY_MCP_PROTOCOL)",
     )
+    made.add_argument(
+        "--on-bad-reload",
+        choices=("keep", "freeze"),
+        help="what to do when the policy file is edited and cannot be used any more: keep the last"
+        " good one, or refuse everything until it can (COMFY_MCP_ON_BAD_RELOAD)",
+    )
     return made
 
 

@@ -14,7 +14,10 @@ __all__ = ["described"]
 
 def described(node: Node, folders: Folders) -> dict[str, Any]:
     """The class as ComfyUI tells it, in the newer form if the class is a modern one."""
-    groups = _inputs(node, folders)
+    inputs = node.shown or node.inputs
+    groups = _inputs(inputs, folders)
+    if node.hidden:
+        groups["hidden"] = {name: [kind] if node.modern else kind for name, kind in node.hidden}
     info = {
         "input": groups,
         "input_order": {group: list(names) for group, names in groups.items()},
@@ -31,19 +34,18 @@ def described(node: Node, folders: Folders) -> dict[str, Any]:
         "has_intermediate_output": False,
         "search_aliases": [],
     }
-    return info | _modern(node) if node.modern else info
+    if node.modern:
+        return info | _modern(node)
+    told = {"api_node": node.partner, "experimental": node.experimental}
+    return info | {name: True for name, value in told.items() if value}
 
 
-def _inputs(node: Node, folders: Folders) -> dict[str, dict[str, Any]]:
+def _inputs(inputs: tuple[Input, ...], folders: Folders) -> dict[str, dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {
-        "required": {each.name: _spec(each, folders) for each in node.inputs if each.required}
+        "required": {each.name: _spec(each, folders) for each in inputs if each.required}
     }
-    optional = {each.name: _spec(each, folders) for each in node.inputs if not each.required}
-    if optional:
-        groups["optional"] = optional
-    if node.hidden:
-        groups["hidden"] = {name: [kind] if node.modern else kind for name, kind in node.hidden}
-    return groups
+    optional = {each.name: _spec(each, folders) for each in inputs if not each.required}
+    return groups | ({"optional": optional} if optional else {})
 
 
 def _spec(spec: Input, folders: Folders) -> list[Any]:
@@ -56,9 +58,9 @@ def _modern(node: Node) -> dict[str, Any]:
         "output_tooltips": [None] * len(node.outputs),
         "output_matchtypes": None,
         "deprecated": False,
-        "experimental": False,
+        "experimental": node.experimental,
         "dev_only": False,
-        "api_node": False,
+        "api_node": node.partner,
         "price_badge": None,
         "search_aliases": None,
         "essentials_category": None,

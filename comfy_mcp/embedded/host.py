@@ -39,7 +39,8 @@ class EmbeddedHost:
     """A ComfyUI-compatible host on *host* and *port* (0: any free one).
 
     *folder* holds input, output and temp and is kept; None means a private one that goes at
-    stop. All methods belong to the event loop that started it.
+    stop. *demo_nodes*: it also has node classes that no ComfyUI has, all called EmbeddedDemo...
+    All methods belong to the event loop that started it.
 
     Raises:
         ConfigError: there is no such *profile*.
@@ -54,10 +55,12 @@ class EmbeddedHost:
         port: int = 0,
         folder: Path | None = None,
         max_history: int = 10_000,
+        demo_nodes: bool = False,
     ) -> None:
         self.profile = _profile(profile)
         self.faults = faults
         self.port = port
+        self.demo_nodes = demo_nodes
         self.seen: list[Seen] = []
         self.log = LogRing()
         self.queue = JobQueue(max_history)

@@ -41,6 +41,8 @@ BAD_PROMPT_ID = error(
 
 def input_config(spec: Input, folders: Folders) -> list[Any]:
     """An input as errors show it: type or choices, then what else is known of it."""
+    if spec.remote:
+        return [spec.kind, dict(spec.config)]
     if spec.kind == "COMBO" and spec.modern:
         options = {"multiselect": False, "options": spec.choices(folders)}
         return [spec.kind, dict(spec.config) | options]

@@ -36,7 +36,7 @@ class Server:
         self._engine = Engine(
             host.profile,
             lambda: host.faults,
-            catalogue(host.profile),
+            catalogue(host.profile, demo_nodes=host.demo_nodes),
             folders,
             host.queue,
             host.log,

@@ -26,6 +26,7 @@ TOOLS: Mapping[str, ToolClass] = MappingProxyType(
         "run_workflow": ToolClass.EXECUTE,
         "get_job": ToolClass.READ,
         "view_output": ToolClass.READ,
+        "get_policy_status": ToolClass.READ,
         "cancel_job": ToolClass.DESTRUCTIVE,
         "interrupt_execution": ToolClass.DESTRUCTIVE,
     }

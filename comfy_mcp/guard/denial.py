@@ -1,12 +1,15 @@
-"""What a refused agent is told, made from a decision or from a full account."""
+"""What a refused agent is told, made from a decision, a standing order or a full account."""
 
 from __future__ import annotations
 
 from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, RateLimited, Refused
-from comfy_mcp.guard.decide import AppliedLimit, Decision, Effect
-from comfy_mcp.store.protocol import UNIT, Charge, Full
+from comfy_mcp.guard.question import AppliedLimit, Decision, Effect
+from comfy_mcp.store.protocol import EVERYBODY, UNIT, Charge, Cooling, Frozen, Full, Refund
 
-__all__ = ["from_decision", "from_full", "unwritable"]
+__all__ = ["from_decision", "from_full", "from_standing", "unwritable"]
+
+PASSING = frozenset({"queue_full", "policy_unavailable"})
+"""Codes of the policy's own words that may be gone at the next try."""
 
 
 def from_decision(decision: Decision, decision_id: str) -> Refused:
@@ -21,9 +24,39 @@ def from_decision(decision: Decision, decision_id: str) -> Refused:
         reason=decision.reason,
         rule=decision.rule,
         decision_id=decision_id,
+        retryable=decision.code in PASSING,
+        fix=dict(decision.fix) if decision.fix else None,
         operator_hint=hint if approval else None,
     )
     return ApprovalNeeded(denial) if approval else Denied(denial)
+
+
+def from_standing(standing: Frozen | Cooling, decision_id: str) -> Refused:
+    """The refusal of a call while the operator froze the caller, or it has to cool down."""
+    if isinstance(standing, Frozen):
+        who = "everybody" if standing.grant == EVERYBODY else "you"
+        why = f": {standing.reason.rstrip('.')}" if standing.reason else ""
+        return Denied(
+            Denial(
+                code="frozen",
+                reason=f"The owner of the GPU has stopped {who} for now{why}. Tell the user.",
+                rule="",
+                decision_id=decision_id,
+                operator_hint="comfy-mcp-guard unfreeze lets agents go on.",
+            )
+        )
+    wait = standing.retry_after_ms
+    return RateLimited(
+        Denial(
+            code="cooldown",
+            reason="Too many of your calls were refused; everything is refused until you have"
+            f" waited; retry in {_plain(wait)} s.",
+            rule="/denials",
+            decision_id=decision_id,
+            retryable=True,
+            retry_after_s=wait / 1000,
+        )
+    )
 
 
 def from_full(
@@ -76,7 +109,8 @@ def _used_up(
     words = (limit.reason or limit.words) if limit else f"the limit {charge.counter} is used up"
     wait = full.retry_after_ms
     seconds = None if wait is None else wait / 1000
-    code = "never_fits" if wait is None else "rate_limited"
+    code = "budget_exhausted" if charge.refund is not Refund.NEVER else "rate_limited"
+    code = "never_fits" if wait is None else code
     tail = "waiting does not help" if seconds is None else f"retry in {_plain(wait or 0)} s"
     return RateLimited(
         Denial(
@@ -91,7 +125,7 @@ def _used_up(
                 "used": full.used / UNIT,
                 "max": charge.most / UNIT,
                 "window_s": charge.window_ms / 1000,
-                "scope": "global" if charge.holder == "*" else "grant",
+                "scope": "global" if charge.holder == EVERYBODY else "grant",
             },
         )
     )

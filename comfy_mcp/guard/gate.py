@@ -1,7 +1,8 @@
 """The gate: decides, reserves, writes down, and hands out the permit that the host demands.
 
-Deciding is pure and may be done any number of times; only *admit* has effects. Whatever goes wrong
-here refuses: a state that cannot be written, a reservation that does not fit.
+Deciding is pure and may be done any number of times; only *admit* and the refusals have effects.
+Whatever goes wrong here refuses: a policy that cannot be judged, a state that cannot be written, a
+reservation that does not fit.
 """
 
 from __future__ import annotations
@@ -10,84 +11,114 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import tzinfo
 from typing import Any
 
 import anyio
 
 from comfy_mcp.errors import ComfyMCPError, Refused, StateError
-from comfy_mcp.guard.catalog import TOOLS, ToolClass, canonical
-from comfy_mcp.guard.decide import AppliedLimit, Decision, Effect, Question, decide, listed
-from comfy_mcp.guard.denial import from_decision, from_full, unwritable
+from comfy_mcp.guard import record as rows
+from comfy_mcp.guard.admission import admission, may_be_over, reads
+from comfy_mcp.guard.call import Call, Granted, Status
+from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, tallies, wanted
+from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
 from comfy_mcp.guard.loading import Loaded
+from comfy_mcp.guard.question import (
+    Decision,
+    Effect,
+    Prefix,
+    Question,
+    in_this_zone,
+)
+from comfy_mcp.guard.source import PolicySource
+from comfy_mcp.guard.standing import status_of
 from comfy_mcp.permit import StopPermit, SubmitPermit
-from comfy_mcp.store.protocol import Admission, Charge, Full, NewJob, SlotCap, Store
+from comfy_mcp.store.protocol import Cooling, Frozen, Full, JobRow, SlotCap, Store, Tally
 
-__all__ = ["Call", "Gate", "Granted"]
+__all__ = ["Call", "Gate", "Granted", "Status"]
 
 log = logging.getLogger(__name__)
 
-MAX_NAME = 128
-"""Characters of a called name that are written down: anybody may call anything."""
+OVERTIME_MS = 120_000
+"""How long the watchdog may try to stop one job under one permit."""
+
+UNTALLIED = frozenset({"cooldown", "frozen", "approval_required", "policy_unavailable"})
+"""Refusals that say nothing about how a caller behaves."""
+
+CHANGED = "The policy changed while this call was judged: call again."
+BROKEN = "The guard could not judge this call, so it was refused; this is a fault of the program."
 
 Reconcile = Callable[[str], Awaitable[None]]
+Told = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call about to happen.
+class _Judged:
+    """A decision and the policy it was made under."""
 
-    *tool* is the name it was called by; *args* maps argument names to digests of their values (the
-    audit log keeps no values); *job* is the job a submit would make; *target* is the job the call
-    is about and *owner* whose it is; *stop_ms* is how long that job may be stopped.
-    """
-
-    tool: str
-    grant: str
-    transport: str = "stdio"
-    client: str | None = None
-    args: Mapping[str, str] = field(default_factory=dict[str, str])
-    job: NewJob | None = None
-    target: str | None = None
-    owner: str | None = None
-    stop_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """Leave to do what was asked; the permits are there where the call needs them."""
-
-    decision_id: str
-    submit: SubmitPermit | None = None
-    stop: StopPermit | None = None
+    decision: Decision
+    loaded: Loaded
 
 
 class Gate:
-    """One policy over one store."""
+    """One policy, as new as its files, over one store.
+
+    *zone* is for ``time.*`` (None: this machine's); *told* hears of every audit row of a decision.
+    """
 
     def __init__(
         self,
-        loaded: Loaded,
+        source: PolicySource,
         store: Store,
         *,
         now_ms: Callable[[], int],
         new_id: Callable[[], str],
         reconcile: Reconcile,
+        zone: tzinfo | None = None,
+        told: Told | None = None,
     ) -> None:
-        self.loaded = loaded
+        self.source = source
         self._store = store
         self._now_ms = now_ms
         self._new_id = new_id
         self._reconcile = reconcile
+        self._zone = zone
+        self._told = told or _nobody
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def listed(self, tool: str) -> bool:
-        """Whether *tool* is shown to callers."""
-        return listed(self.loaded.policy, tool)
+    @property
+    def loaded(self) -> Loaded:
+        """The policy in force."""
+        return self.source.current
 
-    def hidden(self, tool: str) -> bool:
+    async def refresh(self) -> None:
+        """Look whether the policy's files have changed."""
+        await self.source.refresh()
+
+    def grant(self, identity: str) -> str:
+        """Who *identity* is in journal and counters."""
+        return grant_of(self.loaded.policy, identity, self._now_ms()) or identity
+
+    def listed(self, identity: str, tool: str) -> bool:
+        """Whether *tool* is shown to this caller."""
+        return listed(self.loaded.policy, tool, identity, self._now_ms())
+
+    def hidden(self, identity: str, tool: str) -> bool:
         """Whether *tool* must seem not to exist."""
-        return self.decide(Question(tool, "")).code == "not_listed"
+        return self.decide(Call(tool, identity, "")).code == "not_listed"
+
+    def wanted(self, call: Call) -> frozenset[str]:
+        """Which facts of the graph and of the host rules in force look at."""
+        return wanted(self.loaded.policy, call.tool, call.identity)
+
+    def prefix(self, call: Call) -> Prefix | None:
+        """What the files of this caller's jobs have to be named like, and the rule that says so."""
+        return prefix_for(self.loaded.policy, call.tool, call.identity)
+
+    def decide(self, call: Call, *, final: bool = False) -> Decision:
+        """What the policy says, without any effect."""
+        return self._judge(call, final=final).decision
 
     async def note_hidden(self, call: Call) -> None:
         """Write down that somebody called a tool that must seem not to exist."""
@@ -96,33 +127,35 @@ class Gate:
         except Refused:
             return
 
-    async def screen(self, call: Call) -> None:
-        """Refuse what the policy denies whatever the call is about, before anything is read.
+    async def screen(self, call: Call, *, checked: bool = False) -> None:
+        """Refuse what is refused whatever the call is about, before anything is read for it.
+
+        *checked*: the arguments are sound and have their defaults, so rules about them count.
 
         Raises:
-            Denied: the policy says no.
-            ApprovalNeeded: a person has to decide first.
+            Denied: the policy, or the operator, says no.
+            RateLimited: too many refusals.
         """
-        decision = self.decide(Question(call.tool, call.grant, call.owner))
-        if decision.effect is not Effect.ALLOW:
-            await self._take(call, decision, f"dec_{self._new_id()}")
-
-    def decide(self, question: Question) -> Decision:
-        """What the policy says, without any effect."""
-        return decide(self.loaded.policy, question)
+        judged = self._judge(call if checked else replace(call, args=None), final=False)
+        if judged.decision.effect is Effect.DENY:
+            raise await self._refuse(call, judged, self._decision_id())
+        standing = None if checked else await self._standing(call)
+        if standing is not None:
+            raise await self._refuse(call, judged, self._decision_id(), standing)
 
     @asynccontextmanager
     async def admit(self, call: Call) -> AsyncGenerator[Granted]:
         """Decide, reserve and write down; then the body runs, and its outcome is written down.
 
         Raises:
-            Denied: the policy says no, or the state cannot be written.
-            RateLimited: a limit or the number of unfinished jobs leaves no room.
+            Denied: the policy or the operator says no, or the state cannot be written.
+            RateLimited: a limit, a budget or the number of unfinished jobs leaves no room.
             ApprovalNeeded: a person has to decide first.
         """
-        decision_id = f"dec_{self._new_id()}"
-        decision = self.decide(Question(call.tool, call.grant, call.owner))
-        written = await self._take_whole(call, decision, decision_id)
+        if call.job is not None and call.run is None:
+            raise AssertionError("a job was to be admitted unmeasured")
+        decision_id = self._decision_id()
+        written = await self._take_whole(call, decision_id)
         outcome = "error"
         try:
             yield self._granted(call, decision_id)
@@ -138,12 +171,107 @@ class Gate:
                 with anyio.CancelScope(shield=True):
                     await self._write_outcome(call, decision_id, outcome)
 
-    async def _take_whole(self, call: Call, decision: Decision, decision_id: str) -> bool:
+    async def overtime(self, row: JobRow) -> StopPermit:
+        """Leave to stop a job that has run longer than the policy let it; written down first.
+
+        Raises:
+            StateError: it cannot be written down.
+        """
+        decision_id = self._decision_id()
+        record = rows.of_overtime(row, decision_id, self.loaded.revision)
+        now_ms = self._now_ms()
+        await self._store.record(now_ms, record)
+        return StopPermit(
+            decision_id=decision_id, prompt_id=row.prompt_id, deadline_ms=now_ms + OVERTIME_MS
+        )
+
+    async def status(self, call: Call, host: str) -> Status:
+        """How the caller stands with every tool it sees; *host* is where its jobs run.
+
+        Raises:
+            StateError: the state cannot be read.
+        """
+        return await status_of(self, self._store, call, host, self._now_ms())
+
+    def _decision_id(self) -> str:
+        return f"dec_{self._new_id()}"
+
+    def _question(self, call: Call, *, final: bool) -> Question:
+        now_ms = self._now_ms()
+        return Question(
+            tool=call.tool,
+            identity=call.identity,
+            transport=call.transport,
+            args=call.args,
+            final=final,
+            owner=call.owner,
+            whatever_runs=call.whatever_runs,
+            run=call.run,
+            at_ms=now_ms,
+            at=in_this_zone(now_ms, self._zone),
+        )
+
+    def _judge(self, call: Call, *, final: bool) -> _Judged:
+        """The policy's word; whatever it stumbles over, the word is no."""
+        loaded = self.loaded
+        if self.source.closed is not None:
+            why = "The newest policy file cannot be used, and until it can everything is refused."
+            return _Judged(_no("policy_unavailable", why), loaded)
+        try:
+            return _Judged(decide(loaded.policy, self._question(call, final=final)), loaded)
+        except Exception:
+            log.exception("A call of %.128r could not be judged.", call.tool)
+            return _Judged(_no("policy_unavailable", BROKEN), loaded)
+
+    async def _standing(self, call: Call) -> Frozen | Cooling | None:
+        try:
+            return await self._store.standing(call.grant, self._now_ms(), reads=reads(call))
+        except StateError:
+            # What may go on without a state is decided where the call is admitted.
+            return None
+
+    async def _refuse(
+        self,
+        call: Call,
+        judged: _Judged,
+        decision_id: str,
+        standing: Frozen | Cooling | None = None,
+    ) -> Refused:
+        """The refusal, written down and counted."""
+        decision = judged.decision
+        if standing is None and decision.code not in {"no_grant", "not_listed"}:
+            standing = await self._standing(call)
+        refusal = (
+            from_standing(standing, decision_id)
+            if standing is not None
+            else from_decision(decision, decision_id)
+        )
+        record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
+        if standing is not None:
+            record = rows.of_refusal(record, refusal)
+        await self._write_refusal(call, judged.loaded, record)
+        return refusal
+
+    async def _write_refusal(self, call: Call, loaded: Loaded, record: Mapping[str, Any]) -> None:
+        counted = record["code"] not in UNTALLIED
+        found = tallies(loaded.policy, call.grant) if counted else ()
+        self._told(record)
+        try:
+            await self._store.refuse(
+                self._now_ms(),
+                record,
+                tuple(Tally(call.grant, t.most, t.window_ms, t.cooldown_ms) for t in found),
+            )
+        except StateError:
+            # A refusal stands whether or not it can be written down.
+            log.exception("A refusal could not be written down: %s.", record["code"])
+
+    async def _take_whole(self, call: Call, decision_id: str) -> bool:
         """As *_take*, in a task of its own: a caller that gives up must not tear it apart.
 
         What was reserved for a caller that is gone is given back and written down.
         """
-        taking = self._keep(asyncio.create_task(self._take(call, decision, decision_id)))
+        taking = self._keep(asyncio.create_task(self._take(call, decision_id)))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -170,57 +298,60 @@ class Gate:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _take(self, call: Call, decision: Decision, decision_id: str) -> bool:
+    async def _take(self, call: Call, decision_id: str) -> bool:
         """Reserve what the call takes; False for a read that could not be written down."""
-        record = self._record(call, decision, decision_id)
+        # Right before anything is reserved: an edit that was saved by now counts.
+        await self.source.refresh()
+        judged = self._judge(call, final=True)
+        if judged.decision.effect is not Effect.ALLOW:
+            raise await self._refuse(call, judged, decision_id)
+        if judged.decision.grant != call.grant:
+            raise await self._refuse(
+                call, _Judged(_no("policy_unavailable", CHANGED), judged.loaded), decision_id
+            )
         try:
-            if decision.effect is not Effect.ALLOW:
-                await self._store.record(self._now_ms(), record)
-                raise from_decision(decision, decision_id)
-            await self._reserve(call, decision, decision_id, record)
+            await self._reserve(call, judged, decision_id)
         except StateError:
             log.exception("The guard's state cannot be used.")
-            if decision.effect is not Effect.ALLOW:
-                raise from_decision(decision, decision_id) from None
-            if TOOLS.get(canonical(call.tool)) is not ToolClass.READ:
+            if not reads(call):
                 raise unwritable(decision_id) from None
             return False
         return True
 
-    async def _reserve(
-        self, call: Call, decision: Decision, decision_id: str, record: Mapping[str, Any]
-    ) -> None:
-        admission = Admission(
-            decision_id=decision_id,
-            now_ms=self._now_ms(),
-            record=record,
-            charges=tuple(_charge(limit, call.grant) for limit in decision.limits),
-            slots=_slots(call, decision),
-            job=call.job,
-        )
-        answer = await self._store.admit(admission)
-        if isinstance(answer, Full) and isinstance(answer.cause, SlotCap):
+    async def _reserve(self, call: Call, judged: _Judged, decision_id: str) -> None:
+        decision = judged.decision
+        record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
+        taken = admission(call, decision, decision_id, self._now_ms(), record)
+        answer = await self._store.admit(taken)
+        if isinstance(answer, Full) and may_be_over(answer):
             await self._reconcile(call.grant)
-            answer = await self._store.admit(admission)
+            answer = await self._store.admit(replace(taken, now_ms=self._now_ms()))
         if isinstance(answer, Full):
-            refusal = from_full(
-                answer, decision.limits, decision_id, await self._unfinished(answer)
-            )
-            await self._store.record(self._now_ms(), _refused(record, refusal))
-            raise refusal
+            held = await self._unfinished(answer)
+            refusal = from_full(answer, decision.limits, decision_id, held)
+        elif isinstance(answer, Frozen | Cooling):
+            refusal = from_standing(answer, decision_id)
+        else:
+            self._told(record)
+            return
+        await self._write_refusal(call, judged.loaded, rows.of_refusal(record, refusal))
+        raise refusal
 
     async def _unfinished(self, full: Full) -> tuple[str, ...]:
         """The caller's jobs that hold the slots."""
         if not isinstance(full.cause, SlotCap):
             return ()
-        rows = await self._store.unfinished(host=full.cause.host, grant=full.cause.grant)
-        return tuple(row.prompt_id for row in rows)
+        held = await self._store.unfinished(host=full.cause.host, grant=full.cause.grant)
+        return tuple(row.prompt_id for row in held)
 
     def _granted(self, call: Call, decision_id: str) -> Granted:
         submit = stop = None
         if call.job is not None:
             submit = SubmitPermit(
-                decision_id=decision_id, prompt_id=call.job.prompt_id, digest=call.job.digest
+                decision_id=decision_id,
+                prompt_id=call.job.prompt_id,
+                digest=call.job.digest,
+                front=call.run is not None and call.run.front,
             )
         if call.target is not None and call.stop_ms is not None:
             stop = StopPermit(
@@ -230,33 +361,8 @@ class Gate:
             )
         return Granted(decision_id, submit, stop)
 
-    def _record(self, call: Call, decision: Decision, decision_id: str) -> dict[str, Any]:
-        tool = canonical(call.tool)
-        return {
-            "kind": "decision",
-            "decision_id": decision_id,
-            "grant": call.grant,
-            "transport": call.transport,
-            "client": call.client,
-            "tool": tool[:MAX_NAME],
-            "class": TOOLS.get(tool),
-            "args": dict(call.args),
-            "decision": decision.effect.value,
-            "code": decision.code,
-            "rule": decision.hidden_by or decision.rule,
-            "policy": self.loaded.revision,
-            "prompt_id": call.job.prompt_id if call.job else call.target,
-            "workflow": call.job.workflow if call.job else None,
-            "digest": call.job.digest if call.job else None,
-        }
-
     async def _write_outcome(self, call: Call, decision_id: str, outcome: str) -> None:
-        record = {
-            "kind": "outcome",
-            "decision_id": decision_id,
-            "tool": canonical(call.tool),
-            "outcome": outcome,
-        }
+        record = rows.of_outcome(call, decision_id, outcome)
         try:
             await self._store.record(self._now_ms(), record)
         except StateError:
@@ -264,29 +370,9 @@ class Gate:
             log.exception("The outcome %s of %s could not be written down.", outcome, decision_id)
 
 
-def _charge(limit: AppliedLimit, grant: str) -> Charge:
-    return Charge(
-        counter=limit.counter,
-        holder=grant if limit.per_grant else "*",
-        amount=limit.amount,
-        most=limit.most,
-        window_ms=limit.window_ms,
-        rule=limit.rule,
-        calendar=limit.calendar,
-    )
+def _nobody(_record: Mapping[str, Any]) -> None:
+    """Nobody wants to hear of decisions."""
 
 
-def _slots(call: Call, decision: Decision) -> tuple[SlotCap, ...]:
-    if call.job is None:
-        return ()
-    return tuple(
-        SlotCap(grant=call.grant, host=call.job.host, most=most, rule=rule)
-        for rule, most in decision.max_in_flight
-    )
-
-
-def _refused(record: Mapping[str, Any], refusal: Refused) -> dict[str, Any]:
-    denial = refusal.denial
-    return {**record, "decision": "deny", "code": denial.code, "rule": denial.rule} | (
-        {"limit": denial.limit} if denial.limit else {}
-    )
+def _no(code: str, reason: str) -> Decision:
+    return Decision(Effect.DENY, code, "", reason, "policy")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import stat
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from comfy_mcp.errors import ConfigError, Fault
 from comfy_mcp.guard.lint import faults, warnings
 from comfy_mcp.guard.parse import read_policy
 from comfy_mcp.guard.policy import Policy
-from comfy_mcp.guard.reading import MAX_BYTES
+from comfy_mcp.guard.reading import MAX_BYTES, canonical, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,14 +54,16 @@ class _Text:
     text: str
 
 
-def load(paths: Sequence[Path]) -> Loaded:
+def load(paths: Sequence[Path], *, now_ms: int | None = None) -> Loaded:
     """The policy that *paths* make together; without any, the built-in one. Reads the disk.
+
+    *now_ms*, by default the time of this machine, tells which grants to warn about as expired.
 
     Raises:
         ConfigError: a file cannot be read or is no valid policy; it has all faults of all files.
     """
     if not paths:
-        return _combine([_built_in()])
+        return _combine([_built_in()], now_ms)
     shared = Counter(path.name for path in paths)
     texts: list[_Text] = []
     found: list[Fault] = []
@@ -77,19 +79,19 @@ def load(paths: Sequence[Path]) -> Loaded:
         for text in texts:
             found += read_policy(text.text, f"{text.name}#")[1]
         raise _unusable(tuple(str(path) for path in paths), tuple(found))
-    return _combine(texts)
+    return _combine(texts, now_ms)
 
 
-def parse(text: str, name: str) -> Loaded:
-    """The policy that *text* alone makes; *name* is for messages.
+def parse(text: str, name: str, *, now_ms: int | None = None) -> Loaded:
+    """The policy that *text* alone makes; *name* is for messages, *now_ms* as for `load`.
 
     Raises:
         ConfigError: it is no valid policy; the error has every fault.
     """
-    return _combine([_Text(name, name, text)])
+    return _combine([_Text(name, name, text)], now_ms)
 
 
-def _combine(texts: list[_Text]) -> Loaded:
+def _combine(texts: list[_Text], now_ms: int | None) -> Loaded:
     files, found = _read_all(texts)
     notes: list[str] = []
     if not found and all(file.only_hides for file in files):
@@ -105,7 +107,8 @@ def _combine(texts: list[_Text]) -> Loaded:
     found += faults(policy)
     if found:
         raise _unusable(sources, found)
-    return Loaded(policy, (*notes, *warnings(policy)), sources, _revision(texts))
+    at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    return Loaded(policy, (*notes, *warnings(policy, at_ms)), sources, _revision(texts))
 
 
 def _read_all(texts: list[_Text]) -> tuple[tuple[PolicyFile, ...], tuple[Fault, ...]]:
@@ -121,11 +124,8 @@ def _unusable(sources: tuple[str, ...], found: tuple[Fault, ...]) -> ConfigError
 
 
 def _revision(texts: list[_Text]) -> str:
-    canonical = sorted(
-        json.dumps(json.loads(text.text, parse_float=str), sort_keys=True, separators=(",", ":"))
-        for text in texts
-    )
-    return "sha256:" + hashlib.sha256("\n".join(canonical).encode("ascii")).hexdigest()
+    contents = sorted(canonical(read_json(text.text).value) for text in texts)
+    return "sha256:" + hashlib.sha256("\n".join(contents).encode("ascii")).hexdigest()
 
 
 def _built_in() -> _Text:

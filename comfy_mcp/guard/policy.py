@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
-__all__ = ["Action", "Gpu", "Hide", "Limit", "Place", "Policy", "PolicyFile", "Rule"]
+__all__ = [
+    "Action",
+    "Approval",
+    "Condition",
+    "Denials",
+    "Globs",
+    "Gpu",
+    "GpuSeconds",
+    "Grant",
+    "Hide",
+    "Layer",
+    "Limit",
+    "Path",
+    "Place",
+    "Policy",
+    "PolicyFile",
+    "Predicate",
+    "Rule",
+]
 
 
 class Action(StrEnum):
@@ -25,11 +45,51 @@ class Place(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Path:
+    """A path into what is judged: *space* (``args``, ``graph``, ...) and the *steps* after it.
+
+    A step is a member's name, an index, or None for ``[*]``: every item. *text* is as written.
+    ``gpu.x`` is read as ``graph.x``.
+    """
+
+    text: str
+    space: str
+    steps: tuple[str | int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison. *holds* is total: it takes any JSON value and says whether it compares.
+
+    It answers None for a value of the wrong type. *op* ``exists`` is judged without *holds*:
+    *value* says whether the path has to be there (null counts as absent). *value* is what was
+    written: numbers are int or Decimal.
+    """
+
+    where: str
+    path: Path
+    op: str
+    value: object = field(hash=False)
+    holds: Callable[[object], bool | None] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """Conditions that hold together; none at all always holds."""
+
+    where: str
+    conditions: tuple[Condition, ...] = ()
+    name: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """At most *most* within *window_ms*; a call takes *amount* (both in millionths).
 
     *where* is its JSON Pointer; *calendar* means fixed windows aligned to UTC instead of a rolling
-    one; *per_grant* false means that everybody shares the account.
+    one; *per_grant* false means that everybody shares the account. With *amount_from* a call takes
+    the number found there instead. *refund* is never, not_accepted or failed.
     """
 
     where: str
@@ -41,6 +101,70 @@ class Limit:
     per_grant: bool = True
     name: str | None = None
     reason: str | None = None
+    amount_from: Path | None = None
+    refund: str = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person has to decide if all conditions of *when* hold (none: always).
+
+    *reason* is the rule's, unless the approval has one of its own.
+    """
+
+    where: str
+    when: tuple[Condition, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Globs:
+    """Names and globs; *matches* is case-sensitive, a pattern always matches its own text."""
+
+    where: str
+    patterns: tuple[str, ...]
+    matches: Callable[[str], bool] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSeconds:
+    """At most *most* (millionths of a second) of GPU time within *window_ms*."""
+
+    where: str
+    most: int
+    window_ms: int
+    per_grant: bool = True
+    calendar: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A ``gpu`` block; None is a key that is not there.
+
+    *most* has the numeric limits on facts by the fact's name: steps, total_steps, width, height,
+    megapixels, batch, frames, nodes, bytes and queue_depth (of keys ``max_*``; ``bytes`` is
+    ``max_workflow_bytes``). Models map a folder, or ``*``, to globs.
+    """
+
+    where: str
+    most: tuple[tuple[str, int | float], ...] = ()
+    max_in_flight: int | None = None
+    max_seconds_per_job_ms: int | None = None
+    gpu_seconds: tuple[GpuSeconds, ...] = ()
+    allow_node_classes: Globs | None = None
+    deny_node_classes: Globs | None = None
+    allow_models: tuple[tuple[str, Globs], ...] = ()
+    deny_models: tuple[tuple[str, Globs], ...] = ()
+    output_prefix: str | None = None
+    api_nodes: str | None = None
+    ownership: str | None = None
+    queue_jump: str | None = None
+    global_interrupt: str | None = None
+    undetermined: str | None = None
+
+    def pointer(self, key: str) -> str:
+        """The JSON Pointer of one of its keys."""
+        return f"{self.where}/{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +172,8 @@ class Rule:
     """One entry of ``tools``, ``classes`` or ``all_tools``.
 
     *match* is a tool's name, an alias, a glob, a class, or ``*``. *reason* is told to an agent that
-    is refused because of this rule.
+    is refused because of this rule. *approval* is there whenever the rule asks for a person, in
+    whichever words; *action* says so only if it asks for every call.
     """
 
     where: str
@@ -57,6 +182,10 @@ class Rule:
     action: Action = Action.ALLOW
     reason: str | None = None
     limits: tuple[Limit, ...] = ()
+    require: tuple[Predicate, ...] = ()
+    deny_if: tuple[Predicate, ...] = ()
+    approval: Approval | None = None
+    gpu: Gpu | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +197,43 @@ class Hide:
 
 
 @dataclass(frozen=True, slots=True)
-class Gpu:
-    """The ``gpu`` block; its other keys have only one value so far, which is always in force."""
+class Layer:
+    """Rules that hold together. A grant's layer only narrows what the files' layers allow."""
+
+    where: str = ""
+    default_allow: bool = False
+    hide: tuple[Hide, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    gpu: Gpu | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A caller that the policy knows. *stdio* is the name it calls itself by on stdio.
+
+    *expires_ms* is milliseconds since the epoch. *layer* holds for this caller alone;
+    *says_default* tells a default that was written from one that follows from the rest.
+    """
 
     where: str
-    max_in_flight: int | None = None
+    id: str
+    stdio: str
+    layer: Layer
+    expires_ms: int | None = None
+    revoked: bool = False
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    says_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denials:
+    """After *most* refusals within *window_ms* everything is refused for *cooldown_ms*."""
+
+    where: str
+    most: int
+    window_ms: int
+    cooldown_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,40 +241,44 @@ class PolicyFile:
     """One file; *where* is the JSON Pointer of its root: empty, or ``name#`` among several files.
 
     *lists* tells a file with an empty ``tools`` from one without: it has ``tools``, ``classes`` or
-    ``all_tools``, however empty.
+    ``all_tools``, however empty. *grants* None means that the file names none.
     """
 
     where: str = ""
     description: str = ""
-    default_allow: bool = False
-    hide: tuple[Hide, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    gpu: Gpu | None = None
+    layer: Layer = Layer()
     lists: bool = False
+    grants: tuple[Grant, ...] | None = None
+    denials: Denials | None = None
 
     @property
     def only_hides(self) -> bool:
         """It hides something, lists nothing, and does not say that the rest is allowed."""
-        return bool(self.hide) and not self.lists and not self.default_allow
+        return bool(self.layer.hide) and not self.lists and not self.layer.default_allow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """All files together; their order has no meaning. Without a file everything is denied."""
 
     files: tuple[PolicyFile, ...] = ()
 
-    @property
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of the files, without those of grants."""
+        return tuple(file.layer for file in self.files)
+
+    @cached_property
     def default_allow(self) -> bool:
         """Tools that no file lists may be called: only if every file says so."""
-        return bool(self.files) and all(file.default_allow for file in self.files)
+        return bool(self.files) and all(layer.default_allow for layer in self.layers)
 
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules of all files."""
-        return tuple(rule for file in self.files for rule in file.rules)
+    @cached_property
+    def grants(self) -> tuple[Grant, ...]:
+        """The grants of all files; the same id may stand in several."""
+        return tuple(grant for file in self.files for grant in file.grants or ())
 
-    @property
-    def hides(self) -> tuple[Hide, ...]:
-        """The hides of all files."""
-        return tuple(hide for file in self.files for hide in file.hide)
+    @cached_property
+    def knows_grants(self) -> bool:
+        """Some file names grants, so that a caller who is not among them may do nothing."""
+        return any(file.grants is not None for file in self.files)

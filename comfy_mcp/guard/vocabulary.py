@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["APPROVAL", "FILE", "GPU", "GPU_WORDS", "LIMIT", "RATE", "RULE", "Keys"]
+__all__ = [
+    "APPROVAL",
+    "CONDITION",
+    "DENIALS",
+    "FILE",
+    "GPU",
+    "GPU_MAXIMA",
+    "GPU_SECONDS",
+    "GPU_WORDS",
+    "GRANT",
+    "LIMIT",
+    "MATCH",
+    "PREDICATE",
+    "RATE",
+    "RULE",
+    "Keys",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,47 +34,89 @@ class Keys:
 FILE = Keys(
     frozenset(
         (
-            *("$schema", "version", "description", "default"),
-            *("hide", "all_tools", "tools", "classes", "gpu"),
+            *("$schema", "version", "description", "default", "hide", "all_tools", "tools"),
+            *("classes", "gpu", "grants", "denials"),
         )
     ),
-    later=frozenset({"grants", "approvals", "denials"}),
+    later=frozenset({"approvals"}),
 )
 
 RULE = Keys(
-    frozenset({"action", "reason", "on_deny", "limits", "rate_limit", "require_approval"}),
-    later=frozenset({"require", "deny_if", "gpu"}),
+    frozenset(
+        (
+            *("action", "reason", "on_deny", "require", "deny_if", "limits", "rate_limit"),
+            *("require_approval", "gpu"),
+        )
+    )
 )
+
+PREDICATE = Keys(frozenset({"name", "conditions", "reason", "on_deny"}))
+
+CONDITION = Keys(frozenset({"name", "path", "op", "value"}))
 
 LIMIT = Keys(
     frozenset(
         (
-            *("counter", "window", "max", "scope", "increment"),
-            *("algorithm", "name", "reason", "on_deny"),
+            *("counter", "window", "max", "scope", "increment", "increment_from"),
+            *("algorithm", "refund", "name", "reason", "on_deny"),
         )
-    ),
-    later=frozenset({"increment_from", "refund"}),
+    )
 )
 
 RATE = Keys(frozenset({"max", "window", "scope"}))
 
-APPROVAL = Keys(frozenset({"reason"}), later=frozenset({"when", "channel", "expires", "max_uses"}))
+APPROVAL = Keys(frozenset({"reason", "when"}), later=frozenset({"channel", "expires", "max_uses"}))
 
-GPU = Keys(
-    frozenset({"ownership", "max_in_flight", "queue_jump", "global_interrupt"}),
-    later=frozenset(
-        (
-            *("max_steps", "max_total_steps", "max_width", "max_height", "max_megapixels"),
-            *("max_batch", "max_frames", "max_nodes", "max_workflow_bytes", "max_queue_depth"),
-            *("max_seconds_per_job", "gpu_seconds", "allow_node_classes", "deny_node_classes"),
-            *("allow_models", "deny_models", "output_prefix", "api_nodes", "undetermined"),
-        )
-    ),
-)
+GPU_MAXIMA = {
+    "max_steps": "steps",
+    "max_total_steps": "total_steps",
+    "max_width": "width",
+    "max_height": "height",
+    "max_megapixels": "megapixels",
+    "max_batch": "batch",
+    "max_frames": "frames",
+    "max_nodes": "nodes",
+    "max_workflow_bytes": "bytes",
+    "max_queue_depth": "queue_depth",
+}
+"""Keys of ``gpu`` that limit one fact, and the fact's name."""
+
+_WORDS = frozenset({"deny", "approve", "allow"})
 
 GPU_WORDS = {
-    "ownership": ("own", frozenset({"any"})),
-    "queue_jump": ("deny", frozenset({"approve", "allow"})),
-    "global_interrupt": ("deny", frozenset({"approve", "allow"})),
+    "ownership": frozenset({"own", "any"}),
+    "api_nodes": _WORDS,
+    "queue_jump": _WORDS,
+    "global_interrupt": _WORDS,
+    "undetermined": _WORDS,
 }
-"""Keys of ``gpu`` with one supported word each, and the words they do not support yet."""
+"""Keys of ``gpu`` that are one of a few words."""
+
+GPU = Keys(
+    frozenset(
+        (
+            *GPU_MAXIMA,
+            *GPU_WORDS,
+            *("max_in_flight", "max_seconds_per_job", "gpu_seconds", "output_prefix"),
+            *("allow_node_classes", "deny_node_classes", "allow_models", "deny_models"),
+        )
+    )
+)
+
+GPU_SECONDS = Keys(frozenset({"window", "max", "scope", "algorithm"}))
+
+GRANT = Keys(
+    frozenset(
+        (
+            *("match", "description", "expires_at", "revoked", "default", "hide", "all_tools"),
+            *("tools", "gpu", "tags"),
+        )
+    )
+)
+
+MATCH = Keys(
+    frozenset({"stdio"}),
+    later=frozenset({"token_sha256", "issuer", "subject", "client_id", "scope"}),
+)
+
+DENIALS = Keys(frozenset({"max", "window", "cooldown"}))

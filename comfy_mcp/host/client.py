@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
@@ -18,6 +19,8 @@ from comfy_mcp.host.failures import (
     reading,
     rejected,
 )
+from comfy_mcp.host.information import Information
+from comfy_mcp.host.pictures import Pictures
 from comfy_mcp.host.sighting import Absent, OutputFile, Pending, Running, Sighting, ended, in_queue
 from comfy_mcp.host.transport import Reply, Timeouts, Transport, bounded, readable
 from comfy_mcp.host.version import CHOSEN_IDS, TARGETED_INTERRUPT, parse_version
@@ -28,11 +31,12 @@ from comfy_mcp.host.wire import (
     JobItem,
     JobList,
     Queue,
+    QueueDepth,
     SystemStats,
 )
 from comfy_mcp.permit import StopPermit, SubmitPermit
 from comfy_mcp.settings import Address
-from comfy_mcp.workflow import Graph, digest
+from comfy_mcp.workflow import Asked, Graph, Known, digest
 
 __all__ = ["ComfyHost"]
 
@@ -58,6 +62,8 @@ class ComfyHost:
         self._now_ms = now_ms
         self._timeouts = timeouts
         self._wire = Transport(address, timeouts=timeouts, pause=pause, lost=self._forget)
+        self._information = Information(self._wire, address.base, now_ms)
+        self._pictures = Pictures(self._wire, address.base)
         self._jobs_api: bool | None = None
         self._stats: SystemStats | None = None
 
@@ -79,10 +85,33 @@ class ComfyHost:
         queue = await self._queue()
         return len(queue.queue_running), len(queue.queue_pending)
 
+    async def known(self, asked: Asked) -> Known:
+        """What a workflow's facts need to know of this host; bounded in time, and no error.
+
+        What cannot be had is left out, so that it counts as undetermined.
+        """
+        classes, pictures = await asyncio.gather(
+            self._information.classes(asked.classes), self._pictures.sizes(asked.pictures)
+        )
+        return Known(classes=classes, pictures=pictures)
+
+    async def queue_depth(self) -> int:
+        """How many jobs run or wait, by the cheapest route there is."""
+        depth = await self._wire.read("/prompt", QueueDepth)
+        return depth.exec_info.queue_remaining
+
     async def submit(
-        self, graph: Graph, *, prompt_id: str, client_id: str, permit: SubmitPermit
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        client_id: str,
+        permit: SubmitPermit,
+        front: bool = False,
     ) -> tuple[str, ...]:
         """Queue *graph* under our own *prompt_id*; returns what ComfyUI dropped of it.
+
+        *front*: before all that wait.
 
         Raises:
             PermitError: *permit* is not for this graph and job.
@@ -91,11 +120,17 @@ class ComfyHost:
             HostUnreachable: nothing was sent.
         """
         content = graph.to_json()
-        permit.spend(prompt_id=prompt_id, digest=digest(content))
+        permit.spend(prompt_id=prompt_id, digest=digest(content), front=front)
         version = await self._version()
         if version is not None and version < CHOSEN_IDS:
             raise ids_of_its_own(None)
-        body = {"prompt": content, "prompt_id": prompt_id, "client_id": client_id}
+        body: dict[str, object] = {
+            "prompt": content,
+            "prompt_id": prompt_id,
+            "client_id": client_id,
+        }
+        if front:
+            body["front"] = True
         with lost_or_unreachable(self.address.base, prompt_id):
             reply = await self._wire.send("POST", "/prompt", body, seconds=self._timeouts.submit)
         if reply.status == HTTPStatus.OK:
@@ -179,6 +214,7 @@ class ComfyHost:
     def _forget(self) -> None:
         """Nobody answers: what comes back may be another version."""
         self._jobs_api = self._stats = None
+        self._information.forget()
 
     async def _look_by_job(self, prompt_id: str) -> Sighting | None:
         """None where this ComfyUI has no jobs routes, or they are broken by another job."""

@@ -129,9 +129,11 @@ class Transport:
         body: Any = None,
         *,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """One request; what went wrong before anything was sent is HostUnreachable."""
+        kind = {} if body is None else {"Content-Type": "application/json"}
         limits = aiohttp.ClientTimeout(
             total=seconds or self._timeouts.answer, sock_connect=self._timeouts.connect
         )
@@ -140,7 +142,7 @@ class Transport:
                 method,
                 f"{self._address.base}/api{path}",
                 data=None if body is None else io.BytesIO(json.dumps(body).encode()),
-                headers=None if body is None else {"Content-Type": "application/json"},
+                headers={**kind, **(headers or {})},
                 params=params,
                 timeout=limits,
                 allow_redirects=False,

@@ -18,6 +18,7 @@ __all__ = [
     "JobList",
     "NodeErrors",
     "Queue",
+    "QueueDepth",
     "Refusal",
     "SystemStats",
 ]
@@ -65,6 +66,16 @@ class Refusal(_Answer):
 
     error: ErrorText
     node_errors: dict[str, NodeErrors] | list[Any] = Field(default_factory=dict[str, NodeErrors])
+
+
+class _QueueInfo(_Answer):
+    queue_remaining: int
+
+
+class QueueDepth(_Answer):
+    """``GET /prompt``: jobs that run and wait."""
+
+    exec_info: _QueueInfo
 
 
 class Queue(_Answer):

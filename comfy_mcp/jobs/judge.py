@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from comfy_mcp.errors import HostError
+from comfy_mcp.errors import HostError, StateError
 from comfy_mcp.host import Absent, Ended, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
-from comfy_mcp.jobs.record import outcome_record, result_of
+from comfy_mcp.jobs.record import gpu_ms, made_by, outcome_record, result_of
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.store.protocol import JobRow, Store
 
 __all__ = ["Judge"]
+
+log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 10.0
 """An admission waits this long at most for jobs that may have ended."""
@@ -51,30 +54,68 @@ class Judge:
         self._forget = forget
 
     async def look(self, prompt_id: str, row: JobRow | None = None) -> Sighting:
-        """Look at ComfyUI, and write down an end that the journal does not know yet."""
+        """Look at ComfyUI, and write down what the journal does not know yet: that it runs, an end.
+
+        Raises:
+            HostError: ComfyUI cannot be asked.
+            StateError: an end cannot be written down.
+        """
         seen = await self._host.look(prompt_id)
         if row is None or ends(row.status) or row.host != self._label:
             return seen
-        if isinstance(seen, Running) and row.status == "stopping":
-            # It was not taken out of the queue: should it vanish now, that was no cancel.
-            await self._store.move_job(row.prompt_id, "in_progress", self._now_ms())
+        if isinstance(seen, Running):
+            await self._runs(row)
         if isinstance(seen, Ended):
             await self.settle(row, seen.outcome, result_of(seen))
         elif isinstance(seen, Absent):
             return await self._doubt(row)
         return seen
 
-    async def settle(self, row: JobRow, status: str, result: Mapping[str, Any]) -> None:
-        """Write a job's end down, once, whoever notices it first."""
+    async def settle(
+        self, row: JobRow, status: str, result: Mapping[str, Any], *, never_ran: bool = False
+    ) -> None:
+        """Write a job's end down, once, whoever notices it first.
+
+        Raises:
+            StateError: it cannot be written down.
+        """
+        # Read again: somebody may have noted why the job was to be stopped, or how it ended.
+        row = await self._store.job(row.prompt_id) or row
         if may_move(row.status, status):
-            result = {**row.result, **result}
-            record = outcome_record(row.prompt_id, status, row.decision_id, result)
-            now_ms = self._now_ms()
-            if await self._store.move_job(
-                row.prompt_id, status, now_ms, result=result, record=record
-            ):
-                row = replace(row, status=status, changed_ms=now_ms, result=result)
+            row = await self._write(row, status, {**row.result, **result}, never_ran=never_ran)
         self._settled(row)
+
+    async def _write(
+        self, row: JobRow, status: str, result: Mapping[str, Any], *, never_ran: bool
+    ) -> JobRow:
+        """Write the end; gives the row as it is then, or as it was if somebody was quicker."""
+        took_ms = 0 if never_ran else gpu_ms(result)
+        now_ms = self._now_ms()
+        moved = await self._store.move_job(
+            row.prompt_id,
+            status,
+            now_ms,
+            result=result,
+            record=outcome_record(row, status, took_ms),
+            gpu_ms=took_ms,
+            files=made_by(result),
+        )
+        if not moved:
+            return row
+        return replace(row, status=status, changed_ms=now_ms, result=result, gpu_ms=took_ms)
+
+    async def _runs(self, row: JobRow) -> None:
+        """Write the first sight of a running job down.
+
+        Also of one that was asked to leave the queue: should it vanish now, that was no cancel.
+        """
+        if row.status == "in_progress" and row.running_ms is not None:
+            return
+        try:
+            await self._store.move_job(row.prompt_id, "in_progress", self._now_ms())
+        except StateError:
+            # The job runs, written down or not; the next look tries again.
+            log.exception("Job %s runs, but that could not be written down.", row.prompt_id)
 
     async def reconcile(self, grant: str) -> None:
         """Look at every unfinished job of *grant*, so that finished ones free their slots."""
@@ -96,9 +137,13 @@ class Judge:
         if isinstance(seen, Ended):
             await self.settle(fresh, seen.outcome, result_of(seen))
         elif isinstance(seen, Absent):
-            young = 0 <= self._now_ms() - row.created_ms < self._forget * 1000
             if fresh.status == "stopping":
-                await self.settle(fresh, "cancelled", {})
-            elif fresh.status != "submitting" or not young:
+                # Asked long ago, it may have run and gone while nobody looked: nothing is given.
+                never_ran = fresh.running_ms is None and self._young(fresh.changed_ms)
+                await self.settle(fresh, "cancelled", {}, never_ran=never_ran)
+            elif fresh.status != "submitting" or not self._young(row.created_ms):
                 await self.settle(fresh, "lost", {})
         return seen
+
+    def _young(self, since_ms: int) -> bool:
+        return 0 <= self._now_ms() - since_ms < self._forget * 1000

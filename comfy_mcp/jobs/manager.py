@@ -8,42 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from comfy_mcp.errors import (
-    AnswerLost,
-    ComfyMCPError,
-    HostError,
-    JobNotFound,
-    StateError,
-)
-from comfy_mcp.host import (
-    Absent,
-    Ended,
-    Event,
-    OutputFile,
-    QueueChanged,
-)
+from comfy_mcp.errors import AnswerLost, ComfyMCPError, HostError, JobNotFound, StateError
+from comfy_mcp.host import Absent, OutputFile
 from comfy_mcp.host.client import ComfyHost
-from comfy_mcp.host.stream import EventStream
+from comfy_mcp.jobs.follow import Followers
 from comfy_mcp.jobs.job import Job
-from comfy_mcp.jobs.judge import Judge
+from comfy_mcp.jobs.overtime import Leave, Watchdog
+from comfy_mcp.jobs.pace import Pace
 from comfy_mcp.jobs.record import files_of
 from comfy_mcp.jobs.show import elsewhere, from_journal, from_live, from_sight, untold
-from comfy_mcp.jobs.table import ends
+from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.jobs.watch import Live, Watch, after_look
 from comfy_mcp.permit import SubmitPermit
-from comfy_mcp.store.protocol import JobRow, Store
+from comfy_mcp.store.protocol import MadeFile, Store
 from comfy_mcp.workflow import Graph
+from comfy_mcp.workflow.facts import JobFile
 
 __all__ = ["Jobs", "Pace", "Tell"]
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 UNREADABLE = "The job was submitted, but the guard's journal cannot be read: ask get_job later."
 
@@ -51,25 +38,11 @@ Tell = Callable[[Live], Awaitable[None]]
 """Called with what is known of the job at every change while somebody waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds between looks: with a live socket, without one (grows up to *most*), and to be sure.
-
-    *doubt* is the pause before a job that was not found is looked for once more; *search* is how
-    long a job whose answer was lost is looked for; *forget* how old a submit must be before a job
-    that ComfyUI does not know counts as lost.
-    """
-
-    live: float = 5.0
-    least: float = 0.25
-    most: float = 2.0
-    doubt: float = 0.3
-    search: float = 10.0
-    forget: float = 90.0
-
-
 class Jobs:
-    """Every job that this process follows, over one ComfyUI and one journal."""
+    """Every job that this process submits, shows or stops, over one ComfyUI and one journal.
+
+    *overtime* gives leave to stop a job that has run longer than its cap, and writes that down.
+    """
 
     def __init__(
         self,
@@ -78,47 +51,53 @@ class Jobs:
         *,
         label: str,
         now_ms: Callable[[], int],
-        pace: Pace = Pace(),
+        overtime: Leave,
+        pace: Pace = Pace(),  # noqa: B008 - a frozen value
     ) -> None:
         self.host = host
         self.store = store
         self.label = label
         self.now_ms = now_ms
         self._pace = pace
-        self.judge = Judge(
-            host,
-            store,
-            label=label,
-            now_ms=now_ms,
-            settled=self._settled,
-            doubt=pace.doubt,
-            forget=pace.forget,
+        watchdog = Watchdog(self, overtime, seconds=pace.stop, again=pace.again)
+        self._followers = Followers(
+            host, store, label=label, now_ms=now_ms, pace=pace, ran=watchdog.saw_run
         )
-        self._stream = EventStream(host.address, self._heard, dropped=self._look_around)
-        self._watches: dict[str, Watch] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.judge = self._followers.judge
+        self.keep = self._followers.keep
 
     async def close(self) -> None:
         """Stop following; jobs run on and are found again by the next process."""
-        await self._stream.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._followers.close()
+
+    async def adopt(self) -> None:
+        """Follow every unfinished job of this ComfyUI, whoever submitted it; to be called once.
+
+        Their ends are then written down and the watchdog holds, although the process that
+        submitted them is gone. Jobs that others leave behind later are found, too.
+        """
+        await self._followers.adopt()
 
     async def submit(
-        self, graph: Graph, *, prompt_id: str, grant: str, permit: SubmitPermit
+        self,
+        graph: Graph,
+        *,
+        prompt_id: str,
+        grant: str,
+        permit: SubmitPermit,
+        front: bool = False,
     ) -> tuple[str, ...]:
         """Queue *graph* for *grant*; the journal must know it already. Returns what was dropped.
 
-        A caller that is cancelled meanwhile does not tear the request apart: it is finished and
-        written down all the same.
+        *front*: before all that wait. A caller that is cancelled meanwhile does not tear the
+        request apart: it is finished and written down all the same.
 
         Raises:
             HostError: ComfyUI did not take it (HostRejected: and said why).
             AnswerLost: it was sent, and ComfyUI does not show it yet.
             PermitError: *permit* is not for this graph and job.
         """
-        task = self._spawn(self._submit(graph, prompt_id, grant, permit))
+        task = self._followers.spawn(self._submit(graph, prompt_id, grant, permit, front=front))
         return await asyncio.shield(task)
 
     async def get(self, prompt_id: str, grant: str) -> Job:
@@ -143,7 +122,7 @@ class Jobs:
         fresh = await self.store.job(prompt_id) or row
         if ends(fresh.status):
             return from_journal(fresh, grant, self.host, self.now_ms())
-        watch = self._watches.get(prompt_id)
+        watch = self._followers.known(prompt_id)
         live = after_look(watch.live, seen) if watch else None
         return from_live(fresh, grant, seen, live, self.now_ms())
 
@@ -159,7 +138,7 @@ class Jobs:
         """As *get*, once the job has ended or *seconds* are over; a time-out is no error."""
         if seconds <= 0:
             return await self.get(prompt_id, grant)
-        watch = self._follow(prompt_id)
+        watch = self._followers.follow(prompt_id)
         watch.waiting += 1
         try:
             with suppress(TimeoutError):
@@ -190,40 +169,62 @@ class Jobs:
             return "mine" if row.grant == grant else "other agent"
         return None if isinstance(await self.host.look(prompt_id), Absent) else "human"
 
+    async def foreign(self, files: tuple[JobFile, ...], grant: str) -> tuple[JobFile, ...]:
+        """Those of *files* that no job of *grant* on this ComfyUI is known to have made.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        made = {file: MadeFile(file.type, file.subfolder, file.filename) for file in files}
+        named = (known for known in made.values() if known.filename)
+        makers = await self.store.makers(self.label, tuple(dict.fromkeys(named)))
+        return tuple(file for file in files if makers.get(made[file]) != grant)
+
+    async def estimate(self, shape: str) -> int | None:
+        """How many ms a job of *shape* takes here, 19 times of 20 at most; None: nobody knows.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        return await self.store.estimate(self.label, shape)
+
     async def _submit(
-        self, graph: Graph, prompt_id: str, grant: str, permit: SubmitPermit
+        self, graph: Graph, prompt_id: str, grant: str, permit: SubmitPermit, *, front: bool
     ) -> tuple[str, ...]:
-        client_id = await self._stream.ready()
-        watch = Watch(prompt_id, grant=grant, client_id=client_id, total=len(graph.nodes))
-        self._watches[prompt_id] = watch
+        watch = await self._followers.expect(prompt_id, grant, len(graph.nodes))
         try:
-            warnings = await self._send(graph, watch, client_id, permit)
+            warnings = await self._send(graph, watch, permit, front=front)
         except AnswerLost:
             # It may show up yet: followed, so that its slot is freed one way or the other.
-            self._spawn(self._run(watch))
+            self._followers.begin(watch)
             raise
         except ComfyMCPError:
-            self._let_go(watch)
+            self._followers.let_go(watch)
             await self._note(prompt_id, "refused", {})
             raise
         await self._note(prompt_id, "pending", {"warnings": list(warnings)})
-        self._spawn(self._run(watch))
+        self._followers.begin(watch)
         return warnings
 
     async def _note(self, prompt_id: str, status: str, result: dict[str, Any]) -> None:
         """Write down what became of a submit. The job is what it is, written down or not."""
         try:
+            row = await self.store.job(prompt_id)
+            if row is not None:
+                # Another process may have seen it run meanwhile.
+                status = status if may_move(row.status, status) else row.status
+                result = {**row.result, **result}
             await self.store.move_job(prompt_id, status, self.now_ms(), result=result)
         except StateError:
             log.exception("Job %s is %s, but that could not be written down.", prompt_id, status)
 
     async def _send(
-        self, graph: Graph, watch: Watch, client_id: str, permit: SubmitPermit
+        self, graph: Graph, watch: Watch, permit: SubmitPermit, *, front: bool
     ) -> tuple[str, ...]:
-        prompt_id = watch.prompt_id
+        prompt_id, client_id = watch.prompt_id, watch.client_id or ""
         try:
             return await self.host.submit(
-                graph, prompt_id=prompt_id, client_id=client_id, permit=permit
+                graph, prompt_id=prompt_id, client_id=client_id, permit=permit, front=front
             )
         except AnswerLost:
             await self._search(prompt_id)
@@ -244,93 +245,9 @@ class Jobs:
                 )
             await asyncio.sleep(self._pace.least)
 
-    def _follow(self, prompt_id: str) -> Watch:
-        known = self._watches.get(prompt_id)
-        if known is not None:
-            return known
-        watch = self._watches[prompt_id] = Watch(prompt_id)
-        watch.poke()
-        self._spawn(self._run(watch))
-        return watch
-
     async def _watch_over(self, watch: Watch, grant: str, tell: Tell | None) -> None:
         while not watch.final and watch.trouble is None:
             version = watch.version
             if tell is not None:
                 await tell(watch.live_for(grant))
             await watch.change(version)
-
-    async def _run(self, watch: Watch) -> None:
-        """Follow one job to its end; without an owner's interest, only while somebody waits."""
-        pause = self._pace.least
-        try:
-            while not watch.final:
-                heard = watch.client_id is not None and watch.client_id == self._stream.client_id
-                await watch.poked(self._pace.live if heard else pause)
-                if not watch.final:
-                    await self._step(watch)
-                pause = min(pause * 1.5, self._pace.most)
-        finally:
-            self._let_go(watch)
-
-    def _settled(self, row: JobRow) -> None:
-        """Nobody needs to look any more: those who wait are told."""
-        watch = self._watches.get(row.prompt_id)
-        if watch is not None:
-            watch.final = True
-            watch.ended = row if ends(row.status) else None
-            watch.announce()
-
-    def _let_go(self, watch: Watch) -> None:
-        self._watches.pop(watch.prompt_id, None)
-        watch.final = True
-        watch.announce()
-
-    async def _step(self, watch: Watch) -> None:
-        try:
-            row = await self.store.job(watch.prompt_id)
-        except StateError as error:
-            watch.trouble = error
-            watch.announce()
-            return
-        if row is not None:
-            watch.grant = row.grant
-            # Another process may have written it, or the job is none of this ComfyUI's.
-            watch.final = ends(row.status) or row.host != self.label
-        if watch.final:
-            return
-        try:
-            seen = await self.judge.look(watch.prompt_id, row)
-        except (HostError, StateError) as error:
-            watch.trouble = error
-            watch.announce()
-            return
-        watch.trouble = None
-        watch.update(after_look(watch.live, seen))
-        over = isinstance(seen, Ended | Absent) if row is None else False
-        watch.final = watch.final or over or (row is None and not watch.waiting)
-
-    def _look_around(self) -> None:
-        """The socket is gone: whatever it would have said has to be looked up."""
-        for watch in self._watches.values():
-            watch.poke()
-
-    def _heard(self, event: Event) -> None:
-        if isinstance(event, QueueChanged):
-            for watch in self._watches.values():
-                if watch.live.status == "pending":
-                    watch.poke(0.05)
-            return
-        known = self._watches.get(event.prompt_id)
-        if known is not None:
-            known.hear(event)
-
-    def keep(self, task: asyncio.Task[Any]) -> None:
-        """Hold on to a task until it is done or this object is closed."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        task = asyncio.create_task(work)
-        self.keep(task)
-        return task

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from comfy_mcp.host import Ended, NodeFailure, OutputFile
+from comfy_mcp.store.protocol import JobRow, MadeFile
 
-__all__ = ["failure_of", "files_of", "gpu_ms", "outcome_record", "result_of"]
+__all__ = [
+    "Overtime",
+    "failure_of",
+    "files_of",
+    "gpu_ms",
+    "made_by",
+    "outcome_record",
+    "overtime_note",
+    "overtime_of",
+    "result_of",
+]
 
 MAX_TEXT = 20_000
 MAX_TEXTS = 200_000
 """Characters of each text output, and of all of a job together: the journal is no archive."""
+
+_MADE = frozenset({"output", "temp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Overtime:
+    """Why the watchdog stopped a job: it ran longer than *cap_ms*, by the policy's *rule*."""
+
+    rule: str
+    cap_ms: int
 
 
 def result_of(end: Ended) -> dict[str, Any]:
@@ -46,16 +67,36 @@ def gpu_ms(result: Mapping[str, Any]) -> int | None:
     return None
 
 
-def outcome_record(
-    prompt_id: str, status: str, decision_id: str, result: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The audit row of a job's end."""
+def made_by(result: Mapping[str, Any]) -> tuple[MadeFile, ...]:
+    """The files that a job put out, each once; texts are none, and inputs it did not make."""
+    files = (
+        MadeFile(file.type, file.subfolder, file.filename)
+        for file in files_of(result)
+        if file.filename and file.type in _MADE
+    )
+    return tuple(dict.fromkeys(files))
+
+
+def overtime_note(row: JobRow) -> dict[str, Any]:
+    """What the journal keeps of a job that is about to be stopped at its cap."""
+    return {"stopped_by": {"rule": row.cap_rule, "cap_ms": row.cap_ms}}
+
+
+def overtime_of(result: Mapping[str, Any]) -> Overtime | None:
+    """Why the watchdog meant to stop the job of a journal's result, if it did."""
+    data = cast("dict[str, Any] | None", result.get("stopped_by"))
+    return Overtime(**data) if data else None
+
+
+def outcome_record(row: JobRow, status: str, gpu_ms: int | None) -> dict[str, Any]:
+    """The audit row of a job's end; *gpu_ms* None: nobody knows how long it ran."""
     return {
         "kind": "job",
-        "prompt_id": prompt_id,
-        "decision_id": decision_id,
+        "prompt_id": row.prompt_id,
+        "decision_id": row.decision_id,
+        "grant": row.grant,
         "outcome": status,
-        "gpu_ms": gpu_ms(result),
+        "gpu_ms": gpu_ms,
     }
 
 

@@ -6,7 +6,7 @@ from comfy_mcp.host import Absent, Ended, OutputFile, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.hints import clean, hint
 from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
-from comfy_mcp.jobs.record import failure_of, files_of, gpu_ms
+from comfy_mcp.jobs.record import Overtime, failure_of, files_of, gpu_ms, overtime_of
 from comfy_mcp.jobs.table import ends, shown
 from comfy_mcp.jobs.watch import Live
 from comfy_mcp.outputs import Output, describe, uri
@@ -150,6 +150,9 @@ def _error(row: JobRow) -> JobFailure | None:
         return _LOST
     if row.status == "refused":
         return _REFUSED
+    overtime = overtime_of(row.result)
+    if row.status == "cancelled" and overtime is not None:
+        return _overtime(overtime)
     failure = failure_of(row.result)
     if failure is None:
         return None
@@ -162,5 +165,26 @@ def _error(row: JobRow) -> JobFailure | None:
     )
 
 
+def _overtime(why: Overtime) -> JobFailure:
+    return JobFailure(
+        type="overtime",
+        message=f"It was stopped after {_seconds(why)} s: the policy allows no job to run longer"
+        f" (rule {why.rule}).",
+        hint="Ask for less: fewer steps, a smaller size, batch or number of frames.",
+    )
+
+
 def _warnings(row: JobRow) -> list[str]:
-    return [f"ComfyUI dropped an output: {text}" for text in row.result.get("warnings") or ()]
+    dropped = [f"ComfyUI dropped an output: {text}" for text in row.result.get("warnings") or ()]
+    overtime = overtime_of(row.result)
+    if overtime is None or ends(row.status):
+        return dropped
+    stopping = (
+        f"It has run longer than the {_seconds(overtime)} s that the policy allows a job"
+        f" (rule {overtime.rule}) and is being stopped."
+    )
+    return [*dropped, stopping]
+
+
+def _seconds(why: Overtime) -> str:
+    return f"{why.cap_ms / 1000:g}"

@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from comfy_mcp.errors import HostRejected
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
-from comfy_mcp.jobs.manager import Jobs
 from comfy_mcp.jobs.record import result_of
 from comfy_mcp.jobs.show import ELSEWHERE
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import JobRow
+
+if TYPE_CHECKING:
+    from comfy_mcp.jobs.manager import Jobs
 
 __all__ = ["Outcome", "StopReport", "stop"]
 
@@ -134,7 +136,9 @@ async def _write_down(attempt: _Attempt) -> None:
     if isinstance(attempt.seen, Ended):
         await attempt.jobs.judge.settle(row, attempt.seen.outcome, result_of(attempt.seen))
     elif isinstance(attempt.seen, Absent):
-        await attempt.jobs.judge.settle(row, "lost" if attempt.ran else "cancelled", {})
+        attempt.ran = attempt.ran or row.running_ms is not None
+        status = "lost" if attempt.ran else "cancelled"
+        await attempt.jobs.judge.settle(row, status, {}, never_ran=not attempt.ran)
 
 
 def _outcome(attempt: _Attempt, first: Sighting) -> Outcome:

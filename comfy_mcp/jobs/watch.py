@@ -81,7 +81,12 @@ def _at(live: Live, node_id: str | None, value: float, most: float) -> Live:
 
 
 class Watch:
-    """One job that somebody follows: *changed* wakes waiters, *poke* makes the follower look."""
+    """One job that somebody follows: *changed* wakes waiters, *poke* makes the follower look.
+
+    *adopted* jobs were submitted by somebody else and are followed at leisure. *wake_ms* is when
+    the follower has to look whatever its pace; *ran_ms* (when it was first seen to run),
+    *being_stopped* and *spare_until_ms* (no attempt before) are the watchdog's.
+    """
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class Watch:
         grant: str | None = None,
         client_id: str | None = None,
         total: int = 0,
+        adopted: bool = False,
     ) -> None:
         self.prompt_id = prompt_id
         self.grant = grant
@@ -100,6 +106,11 @@ class Watch:
         self.waiting = 0
         self.version = 0
         self.trouble: Exception | None = None
+        self.adopted = adopted
+        self.wake_ms: int | None = None
+        self.ran_ms: int | None = None
+        self.being_stopped = False
+        self.spare_until_ms = 0
         self._changed = asyncio.Event()
         self._poke = asyncio.Event()
 
@@ -111,9 +122,13 @@ class Watch:
 
     def hear(self, event: Event) -> None:
         """Take in an event of this job."""
+        waited = self.live.status == "pending"
         self.update(after_event(self.live, event))
         if isinstance(event, Closed):
             self.poke(0.0 if event.settled else 0.15)
+        elif waited and self.live.status == "in_progress":
+            # Its time is counted from the first look that sees it run.
+            self.poke(0.05)
 
     def update(self, live: Live) -> None:
         """Show *live* to whoever waits."""

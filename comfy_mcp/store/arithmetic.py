@@ -1,13 +1,13 @@
-"""How much of a limit is used and how long to wait: whole numbers only, no clock, no rounding."""
+"""How long to wait for a limit, and other sums: whole numbers only, no clock, no rounding."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["calendar_start", "calendar_wait", "rolling_wait"]
+__all__ = ["calendar_start", "calendar_wait", "nearest_rank", "rolling_wait"]
 
 _DAY_MS = 86_400_000
 _WEEK_MS = 7 * _DAY_MS
@@ -16,26 +16,33 @@ _FIRST_MONDAY_MS = 4 * _DAY_MS
 
 
 def rolling_wait(
-    taken: Sequence[tuple[int, int]], *, amount: int, most: int, window_ms: int, now_ms: int
-) -> tuple[int, int | None]:
-    """What a rolling window holds now, and how long until *amount* fits into *most*.
+    oldest_first: Iterable[tuple[int, int]],
+    *,
+    used: int,
+    amount: int,
+    most: int,
+    window_ms: int,
+    now_ms: int,
+) -> int | None:
+    """How long until *amount* fits into *most* of a rolling window of which *used* is gone.
 
-    *taken* has one ``(at_ms, amount)`` for each earlier charge, in any order; one taken at *t*
-    counts while ``now - t < window_ms``. The wait is 0 when it fits now, and ``None`` when it
-    never will; it is exact: one millisecond less would not do.
+    *oldest_first* has one ``(at_ms, amount)`` for each charge that makes up *used*; no more of them
+    are read than have to leave. One taken at *t* counts while ``now - t < window_ms``. The wait is
+    0 when it fits now, and ``None`` when it never will; it is exact: one millisecond less would
+    not do.
     """
-    alive = sorted(row for row in taken if now_ms - row[0] < window_ms)
-    used = sum(row[1] for row in alive)
     if amount > most:
-        return used, None
+        return None
+    if used + amount <= most:
+        return 0
     left = used
     wait = 0
-    for at_ms, size in alive:
-        if left + amount <= most:
-            break
+    for at_ms, size in oldest_first:
         left -= size
         wait = at_ms + window_ms - now_ms
-    return used, wait
+        if left + amount <= most:
+            break
+    return wait
 
 
 def calendar_start(now_ms: int, window_ms: int) -> int:
@@ -54,3 +61,10 @@ def calendar_wait(used: int, amount: int, most: int, window_ms: int, now_ms: int
     if used + amount <= most:
         return 0
     return calendar_start(now_ms, window_ms) + window_ms - now_ms
+
+
+def nearest_rank(values: Sequence[int], percent: int) -> int | None:
+    """The smallest of *values* that *percent* of them do not exceed; None if there are none."""
+    if not values:
+        return None
+    return sorted(values)[max(0, -(-percent * len(values) // 100) - 1)]

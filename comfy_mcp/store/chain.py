@@ -10,10 +10,13 @@ from typing import Any, cast
 
 from comfy_mcp.errors import StateError
 
-__all__ = ["GENESIS", "Link", "Walk", "canonical", "check", "link", "step"]
+__all__ = ["GENESIS", "Kept", "Link", "Walk", "canonical", "check", "link", "missing", "step"]
 
 GENESIS = "0" * 64
 """The previous hash of the first row."""
+
+Kept = tuple[int, str]
+"""Number and hash of a row as somebody wrote them down elsewhere; `(0, GENESIS)` is no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,26 @@ def check(row: Link, *, seq: int, previous: str) -> str | None:
     return None
 
 
-def step(walk: Walk, row: Link) -> Walk:
+def step(walk: Walk, row: Link, kept: Kept | None = None) -> Walk:
     """*walk* after one more *row*; a walk that found a fault stays where it is."""
     if walk.fault is not None:
         return walk
     fault = check(row, seq=walk.rows + 1, previous=walk.hash)
+    if fault is None and kept is not None and kept[0] == row.seq and kept[1] != row.hash:
+        fault = f"row {row.seq} is not the one whose hash was kept"
     if fault is not None:
         return Walk(walk.rows, walk.hash, fault, done=True)
     return Walk(walk.rows + 1, row.hash)
+
+
+def missing(walk: Walk, kept: Kept) -> str | None:
+    """What is wrong with a whole chain that ends with *walk* if it never came by *kept*."""
+    seq, hashed = kept
+    if 0 < seq <= walk.rows or kept == (0, GENESIS):
+        return None
+    if seq > walk.rows:
+        return f"row {walk.rows + 1} is missing: row {seq} was kept, and the log ends before it"
+    return f"there never was a row {seq} with the hash {hashed[:80]}"
 
 
 def _plain(value: object) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 __all__ = ["Head", "read", "write"]
@@ -23,6 +24,10 @@ class Head:
     def seen(self, now_ms: int) -> Head:
         """The same at *now_ms*, or later if a later time was seen."""
         return replace(self, last_ms=max(self.last_ms, now_ms))
+
+    def keeping(self, windows_ms: Iterable[int]) -> Head:
+        """The same, with charges kept for each of these windows."""
+        return replace(self, longest_ms=max((self.longest_ms, *windows_ms)))
 
 
 def read(connection: sqlite3.Connection) -> Head:

@@ -3,52 +3,82 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from comfy_mcp.store.arithmetic import nearest_rank
 from comfy_mcp.store.protocol import FINAL, JobRow, NewJob, SlotCap
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["add", "find", "move", "slots_used", "unfinished"]
+__all__ = ["Moved", "add", "estimate", "find", "move", "slots_used", "unfinished"]
+
+_COLUMNS = """
+    prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms, result,
+    shape, cap_ms, cap_rule, running_ms, gpu_ms
+"""
+_RESULT = 9
 
 _ADD = """
     INSERT INTO jobs (
-        prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms,
-        result, open
-    ) VALUES (?, ?, ?, ?, ?, ?, 'submitting', ?, ?, '{}', 1)
+        prompt_id, owner, host, workflow, digest, shape, cap_ms, cap_rule, decision_id, created_ms,
+        changed_ms, status, result, open
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'submitting', '{}', 1)
 """
+_OPEN = "SELECT id, decision_id FROM jobs WHERE prompt_id = ? AND open = 1"
 _MOVE = """
-    UPDATE jobs SET status = ?, open = ?, changed_ms = ?, result = coalesce(?, result)
-    WHERE prompt_id = ? AND open = 1
+    UPDATE jobs SET status = :status, open = :open, changed_ms = :now_ms,
+        result = coalesce(:result, result), gpu_ms = :gpu_ms,
+        running_ms = CASE :status
+            WHEN 'in_progress' THEN coalesce(running_ms, :now_ms) ELSE running_ms
+        END
+    WHERE id = :id
 """
-_FIND = """
-    SELECT prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms,
-        result
-    FROM jobs WHERE prompt_id = ?
-"""
-_UNFINISHED = """
-    SELECT prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms,
-        result
-    FROM jobs WHERE host = :host AND open = 1 AND (:owner IS NULL OR owner = :owner)
-    ORDER BY id
-"""
+_FIND = f"SELECT {_COLUMNS} FROM jobs WHERE prompt_id = ?"  # noqa: S608 - our own words
+_UNFINISHED = f"""
+    SELECT {_COLUMNS} FROM jobs
+    WHERE host = :host AND open = 1 AND (:owner IS NULL OR owner = :owner) ORDER BY id
+"""  # noqa: S608 - our own words
 _USED = "SELECT count(*) FROM jobs WHERE host = ? AND owner = ? AND open = 1"
+_LAST_TIMES = """
+    SELECT gpu_ms FROM jobs
+    WHERE host = ? AND shape = ? AND status = 'completed' AND gpu_ms IS NOT NULL
+    ORDER BY id DESC LIMIT 20
+"""
+_SLOWEST_BUT_ONE = 95
+
+
+class Moved(NamedTuple):
+    """A job whose status was written: the number of its row, and the decision that let it in."""
+
+    id: int
+    decision_id: str
 
 
 def add(connection: sqlite3.Connection, job: NewJob, decision_id: str, now_ms: int) -> None:
     """Write a job that is about to be submitted; it holds a slot from now on."""
     who = (job.prompt_id, job.grant, job.host, job.workflow, job.digest)
-    connection.execute(_ADD, (*who, decision_id, now_ms, now_ms))
+    what = (job.shape, job.cap_ms, job.cap_rule)
+    connection.execute(_ADD, (*who, *what, decision_id, now_ms, now_ms))
 
 
 def move(
-    connection: sqlite3.Connection, prompt_id: str, status: str, now_ms: int, result: str | None
-) -> bool:
-    """Write a job's new status; False if there is no such job or its status is final."""
-    is_open = int(status not in FINAL)
-    cursor = connection.execute(_MOVE, (status, is_open, now_ms, result, prompt_id))
-    return cursor.rowcount == 1
+    connection: sqlite3.Connection,
+    prompt_id: str,
+    status: str,
+    now_ms: int,
+    *,
+    result: str | None,
+    gpu_ms: int | None,
+) -> Moved | None:
+    """Write a job's new status; None if there is no such job or its status is final."""
+    row = connection.execute(_OPEN, (prompt_id,)).fetchone()
+    if row is None:
+        return None
+    moved = Moved(*row)
+    values = {"result": result, "gpu_ms": gpu_ms, "now_ms": now_ms, "id": moved.id}
+    connection.execute(_MOVE, {**values, "status": status, "open": int(status not in FINAL)})
+    return moved
 
 
 def slots_used(connection: sqlite3.Connection, cap: SlotCap) -> int:
@@ -68,6 +98,15 @@ def unfinished(connection: sqlite3.Connection, host: str, grant: str | None) -> 
     return tuple(_job(row) for row in rows)
 
 
+def estimate(connection: sqlite3.Connection, host: str, shape: str) -> int | None:
+    """How many milliseconds jobs of *shape* took on *host*, the slowest of twenty left out."""
+    if not shape:
+        return None
+    times = [row[0] for row in connection.execute(_LAST_TIMES, (host, shape))]
+    return nearest_rank(times, _SLOWEST_BUT_ONE)
+
+
 def _job(row: tuple[Any, ...]) -> JobRow:
-    values = [*row[:-1], json.loads(row[-1])]
+    values = list(row)
+    values[_RESULT] = json.loads(values[_RESULT])
     return JobRow(*values)

@@ -1,39 +1,58 @@
-"""Charges and slots inside one transaction: does an admission fit, and taking what it takes."""
+"""Charges inside one transaction: does an admission fit, taking what it takes, giving it back."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from comfy_mcp.store import journal
-from comfy_mcp.store.arithmetic import calendar_start, calendar_wait, rolling_wait
-from comfy_mcp.store.protocol import Admission, Charge, Full
+from comfy_mcp.store import journal, totals
+from comfy_mcp.store.arithmetic import calendar_wait, rolling_wait
+from comfy_mcp.store.protocol import UNIT, Admission, Charge, Full, Refund, SlotCap, Use
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["refusal", "take"]
+    from comfy_mcp.store.head import Head
+
+__all__ = ["peek", "prune", "refusal", "settle", "take"]
 
 _PRUNED_AT_ONCE = 16
+_PER_MS = UNIT // 1000
 
-_USED = """
-    SELECT coalesce(sum(amount), 0) FROM charges WHERE counter = ? AND holder = ? AND at_ms > ?
+_TAKE = """
+    INSERT INTO charges (decision_id, counter, holder, at_ms, amount, refund)
+    VALUES (?, ?, ?, ?, ?, ?)
 """
-_TAKEN = "SELECT at_ms, amount FROM charges WHERE counter = ? AND holder = ? AND at_ms > ?"
-_TAKE = "INSERT INTO charges (decision_id, counter, holder, at_ms, amount) VALUES (?, ?, ?, ?, ?)"
 # Ids grow with time, so the oldest rows are the first ones and nothing has to be searched.
 _PRUNE = """
-    DELETE FROM charges WHERE at_ms <= ? AND id IN (SELECT id FROM charges ORDER BY id LIMIT ?)
+    DELETE FROM charges WHERE at_ms <= ? AND id IN (
+        SELECT id FROM charges WHERE refund = 'never' OR NOT EXISTS (
+            SELECT 1 FROM jobs WHERE jobs.decision_id = charges.decision_id AND open = 1
+        )
+        ORDER BY id LIMIT ?
+    )
 """
+_GIVE_BACK = """
+    DELETE FROM charges
+    WHERE decision_id = ? AND refund <> 'never' AND refund = ? AND reserved IS NULL
+"""
+_SETTLE = """
+    UPDATE charges SET reserved = amount, amount = ?
+    WHERE decision_id = ? AND refund <> 'never' AND refund = 'settled' AND reserved IS NULL
+"""
+_GIVEN_BACK = {
+    "refused": (Refund.NOT_ACCEPTED, Refund.FAILED, Refund.SETTLED),
+    "failed": (Refund.FAILED,),
+}
 
 
 def refusal(connection: sqlite3.Connection, admission: Admission, now_ms: int) -> Full | None:
     """Why *admission* does not fit at *now_ms*: the charge with the longest wait, else a slot."""
-    totals = _totals(admission)
+    asked = _asked(admission)
     refused = [
         full
         for charge in admission.charges
-        if (full := _full(connection, charge, totals[charge.counter, charge.holder], now_ms))
+        if (full := _full(connection, charge, asked[charge.counter, charge.holder], now_ms))
     ]
     if refused:
         return max(refused, key=_wait)
@@ -44,56 +63,83 @@ def refusal(connection: sqlite3.Connection, admission: Admission, now_ms: int) -
     return None
 
 
-def take(
-    connection: sqlite3.Connection, admission: Admission, now_ms: int, longest_ms: int
-) -> None:
-    """Write the charges of *admission*, and forget some of those older than *longest_ms*."""
+def take(connection: sqlite3.Connection, admission: Admission, head: Head) -> Head:
+    """Write the charges of *admission*, and forget some that are too old."""
+    if not admission.charges:
+        return head
     rows = [
-        (admission.decision_id, charge.counter, charge.holder, now_ms, charge.amount)
+        (
+            admission.decision_id,
+            charge.counter,
+            charge.holder,
+            head.last_ms,
+            charge.amount,
+            charge.refund,
+        )
         for charge in admission.charges
     ]
     connection.executemany(_TAKE, rows)
-    # More than came in, so that the table cannot grow for ever.
-    connection.execute(_PRUNE, (now_ms - longest_ms, _PRUNED_AT_ONCE + len(rows)))
+    head = head.keeping(charge.window_ms for charge in admission.charges)
+    prune(connection, head, len(rows))
+    return head
 
 
-def _totals(admission: Admission) -> Counter[tuple[str, str]]:
+def prune(connection: sqlite3.Connection, head: Head, taken: int) -> None:
+    """Forget more charges than were *taken*, so that the table cannot grow for ever.
+
+    Only such that no window can see, and that no job still has to settle.
+    """
+    connection.execute(_PRUNE, (head.last_ms - head.longest_ms, _PRUNED_AT_ONCE + taken))
+
+
+def settle(
+    connection: sqlite3.Connection, decision_id: str, status: str, gpu_ms: int | None
+) -> None:
+    """Give back what the final *status* of the decision's job gives back; GPU time as it was."""
+    for refund in _GIVEN_BACK.get(status, ()):
+        connection.execute(_GIVE_BACK, (decision_id, refund))
+    if gpu_ms is not None:
+        connection.execute(_SETTLE, (gpu_ms * _PER_MS, decision_id))
+
+
+def peek(connection: sqlite3.Connection, cause: Charge | SlotCap, now_ms: int) -> Use:
+    """How full the account or cap is at *now_ms*, and how long until it has room."""
+    if isinstance(cause, SlotCap):
+        held = journal.slots_used(connection, cause)
+        return Use(cause, held, 0 if held < cause.most else None)
+    used = totals.used(connection, cause, now_ms)
+    return Use(cause, used, _room(connection, cause, used, cause.amount, now_ms))
+
+
+def _asked(admission: Admission) -> Counter[tuple[str, str]]:
     """What the whole admission takes from each account."""
-    totals: Counter[tuple[str, str]] = Counter()
+    asked: Counter[tuple[str, str]] = Counter()
     for charge in admission.charges:
-        totals[charge.counter, charge.holder] += charge.amount
-    return totals
+        asked[charge.counter, charge.holder] += charge.amount
+    return asked
 
 
 def _full(connection: sqlite3.Connection, charge: Charge, amount: int, now_ms: int) -> Full | None:
-    used = _used(connection, charge, now_ms)
+    used = totals.roll(connection, charge, now_ms)
     if used + amount <= charge.most:
         return None
+    return Full(charge, used, _room(connection, charge, used, amount, now_ms))
+
+
+def _room(
+    connection: sqlite3.Connection, charge: Charge, used: int, amount: int, now_ms: int
+) -> int | None:
+    """How long until *amount* more fits."""
     if charge.calendar:
-        wait = calendar_wait(used, amount, charge.most, charge.window_ms, now_ms)
-    else:
-        used, wait = rolling_wait(
-            _taken(connection, charge, now_ms),
-            amount=amount,
-            most=charge.most,
-            window_ms=charge.window_ms,
-            now_ms=now_ms,
-        )
-    return Full(cause=charge, used=used, retry_after_ms=wait)
-
-
-def _used(connection: sqlite3.Connection, charge: Charge, now_ms: int) -> int:
-    if charge.calendar:
-        before = calendar_start(now_ms, charge.window_ms) - 1
-    else:
-        before = now_ms - charge.window_ms
-    row = connection.execute(_USED, (charge.counter, charge.holder, before)).fetchone()
-    return int(row[0])
-
-
-def _taken(connection: sqlite3.Connection, charge: Charge, now_ms: int) -> list[tuple[int, int]]:
-    account = (charge.counter, charge.holder, now_ms - charge.window_ms)
-    return connection.execute(_TAKEN, account).fetchall()
+        return calendar_wait(used, amount, charge.most, charge.window_ms, now_ms)
+    return rolling_wait(
+        totals.oldest_first(connection, charge, now_ms),
+        used=used,
+        amount=amount,
+        most=charge.most,
+        window_ms=charge.window_ms,
+        now_ms=now_ms,
+    )
 
 
 def _wait(full: Full) -> tuple[bool, int]:

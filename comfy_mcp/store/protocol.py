@@ -1,148 +1,104 @@
 """What outlives a call, as operations: the promise every state backend keeps.
 
-Times are whole milliseconds since the Unix epoch; amounts are whole millionths (one call is
-1_000_000), so that no rounding can let a call through. Every operation that writes is atomic and
-shared by all server processes that use the same state. A backend never lets time run backwards: it
-uses ``max(last time seen, now_ms)``.
+Every operation that writes is atomic and shared by all server processes that use the same state. A
+backend never lets time run backwards: it uses ``max(last time seen, now_ms)``. The values are in
+`comfy_mcp.store.values` and can be imported from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from comfy_mcp.store.values import (
+    EVERYBODY,
+    FINAL,
+    LONGEST_GPU_MS,
+    REFUSALS,
+    UNIT,
+    Account,
+    Admission,
+    Admitted,
+    AuditRow,
+    Charge,
+    Cooling,
+    Freeze,
+    Frozen,
+    Full,
+    Head,
+    JobRow,
+    MadeFile,
+    NewJob,
+    Refund,
+    SlotCap,
+    Tally,
+    Use,
+)
+
 __all__ = [
+    "EVERYBODY",
     "FINAL",
+    "LONGEST_GPU_MS",
+    "REFUSALS",
     "UNIT",
+    "Account",
     "Admission",
     "Admitted",
     "AuditRow",
     "Charge",
+    "Cooling",
+    "Freeze",
+    "Frozen",
     "Full",
+    "Head",
     "JobRow",
+    "MadeFile",
     "NewJob",
+    "Refund",
     "SlotCap",
     "Store",
+    "Tally",
+    "Use",
 ]
-
-UNIT = 1_000_000
-"""Millionths in one."""
-
-FINAL = frozenset({"completed", "failed", "cancelled", "lost", "refused"})
-"""Statuses that never change again; ``refused`` means that ComfyUI never took the job."""
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One limit and what a call takes from it.
-
-    *counter* and *holder* name the account (holder is a grant, or ``*`` for everybody);
-    *amount* and *most* are millionths; *rule* is the JSON Pointer of the limit; *calendar* means
-    fixed windows aligned to UTC instead of a rolling one.
-    """
-
-    counter: str
-    holder: str
-    amount: int
-    most: int
-    window_ms: int
-    rule: str
-    calendar: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SlotCap:
-    """At most *most* unfinished jobs of *grant* on *host*; *rule* is the cap's JSON Pointer."""
-
-    grant: str
-    host: str
-    most: int
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job about to be submitted; it holds an in-flight slot until a final status is written."""
-
-    prompt_id: str
-    grant: str
-    host: str
-    workflow: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """All that one admitted call takes, and the audit record of the decision: all or nothing."""
-
-    decision_id: str
-    now_ms: int
-    record: Mapping[str, Any]
-    charges: tuple[Charge, ...] = ()
-    slots: tuple[SlotCap, ...] = ()
-    job: NewJob | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Everything was taken and written; *at_ms* is the time it counts from."""
-
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """Nothing was taken nor written, because of one charge or slot cap.
-
-    *used* is in millionths for a charge, a number of jobs for a cap. *retry_after_ms* is the exact
-    wait after which the same call fits if nobody else takes anything, ``None`` if waiting cannot
-    help (the amount alone is above the maximum) or cannot be known (a slot).
-    """
-
-    cause: Charge | SlotCap
-    used: int
-    retry_after_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job of the journal. *status* is ``submitting`` until ComfyUI is known to have it.
-
-    *result* holds what was learnt at its end (outputs, error, timings) as JSON values.
-    """
-
-    prompt_id: str
-    grant: str
-    host: str
-    workflow: str
-    digest: str
-    decision_id: str
-    status: str
-    created_ms: int
-    changed_ms: int
-    result: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One line of the audit log: *hash* covers *previous* and the canonical JSON of *record*."""
-
-    seq: int
-    at_ms: int
-    previous: str
-    hash: str
-    record: Mapping[str, Any]
 
 
 class Store(Protocol):
     """State shared by all server processes of one machine (or fleet)."""
 
-    async def admit(self, admission: Admission) -> Admitted | Full:
+    async def admit(self, admission: Admission) -> Admitted | Full | Frozen | Cooling:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing.
+
+        A freeze is looked at first, then a cool-down, then charges, then slots. Charges of one
+        admission on one account add up. Each counts from this moment on for as long as its window
+        is: GPU time of a job that runs for longer has left the window before the job ends.
 
         Raises:
             StateError: the state cannot be written.
+        """
+        ...
+
+    async def refuse(
+        self, now_ms: int, record: Mapping[str, Any], tallies: tuple[Tally, ...] = ()
+    ) -> None:
+        """Append the audit row of a refusal, and count it.
+
+        The one that reaches a tally's *most* starts its cool-down; what led to one counts no more.
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
+    async def standing(self, grant: str, now_ms: int, *, reads: bool) -> Frozen | Cooling | None:
+        """What refuses every call of *grant* at the moment."""
+        ...
+
+    async def peek(
+        self, now_ms: int, charges: tuple[Charge, ...], slots: tuple[SlotCap, ...] = ()
+    ) -> tuple[Use, ...]:
+        """How full the accounts and caps are, in the order given; takes nothing.
+
+        Each charge by itself: several on one account do not add up here.
         """
         ...
 
@@ -166,11 +122,18 @@ class Store(Protocol):
         *,
         result: Mapping[str, Any] | None = None,
         record: Mapping[str, Any] | None = None,
+        gpu_ms: int | None = None,
+        files: tuple[MadeFile, ...] = (),
     ) -> bool:
         """Write a job's new status; a final one frees its slot, once, and appends *record*.
 
         A final status never changes again: then nothing is written and False is returned, as for
-        an unknown job. *result* None keeps the one there is.
+        an unknown job. *result* None keeps the one there is. The first move to ``in_progress``
+        sets `JobRow.running_ms`. With a final status, in the same step: charges of the job's
+        decision are refunded as their `Refund` says; those that are settled become *gpu_ms*, at
+        least 0 and at most `LONGEST_GPU_MS` (None: they stay as reserved, unless the status is
+        ``refused``), counted from when they were reserved; *files* become files that this job's
+        grant made on this host. Charges that were forgotten already stay so.
         """
         ...
 
@@ -178,12 +141,87 @@ class Store(Protocol):
         """Jobs without a final status, oldest first."""
         ...
 
+    async def estimate(self, host: str, shape: str) -> int | None:
+        """How many milliseconds a job of *shape* takes on *host*, at most, 19 times of 20.
+
+        The 95th percentile (nearest rank) of the last 20 completed ones with a known time; None if
+        there is none.
+        """
+        ...
+
+    async def makers(self, host: str, files: tuple[MadeFile, ...]) -> Mapping[MadeFile, str | None]:
+        """Whose job on *host* put out each of *files*: the grant of the last one, None of nobody.
+
+        The last that was submitted, because a name may be used again once ComfyUI's folders were
+        emptied. Names that are no Unicode text are nobody's.
+        """
+        ...
+
+    async def freeze(self, now_ms: int, freeze: Freeze, record: Mapping[str, Any]) -> None:
+        """Freeze a grant or everybody, in place of an older freeze of the same; with an audit row.
+
+        The time of *freeze* is not read: it is *now_ms*.
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
+    async def unfreeze(self, now_ms: int, grant: str, record: Mapping[str, Any]) -> bool:
+        """Take the freeze of exactly this grant (or ``*``) back, with an audit row.
+
+        False if there was none: then nothing is written.
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
+    async def freezes(self) -> tuple[Freeze, ...]:
+        """All freezes in force, by grant."""
+        ...
+
+    async def accounts(self) -> tuple[Account, ...]:
+        """Every account that holds something, by counter and holder; refusals counted, too."""
+        ...
+
+    async def reset(
+        self,
+        now_ms: int,
+        record: Mapping[str, Any],
+        *,
+        counter: str | None = None,
+        holder: str | None = None,
+    ) -> int:
+        """Forget the charges of these accounts (None: any); how many rows; with an audit row.
+
+        Without *counter*, cool-downs of *holder* (None: everybody) end, too. GPU time of jobs that
+        have not ended is kept: it is still being used. The audit row is written in any case.
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
     async def tail(self, count: int) -> tuple[AuditRow, ...]:
         """The last *count* audit rows, oldest first."""
         ...
 
-    async def verify(self) -> tuple[int, str | None]:
-        """Walk the audit chain: number of rows, and what is wrong at which row (None: nothing)."""
+    async def rows(self, after: int, count: int) -> tuple[AuditRow, ...]:
+        """At most *count* audit rows with a higher number than *after*, in order."""
+        ...
+
+    async def head(self) -> Head:
+        """Where the audit log and the clock stand."""
+        ...
+
+    async def verify(self, head: tuple[int, str] | None = None) -> tuple[int, str | None]:
+        """Walk the audit chain: number of rows, and what is wrong at which row (None: nothing).
+
+        *head* is the number and hash of a row written down elsewhere: it has to be there still.
+        Only that finds a log that was made anew as a whole, or whose end was dropped together with
+        the store's own note of it.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The tables of the state file, made once, under a version number."""
+"""The tables of the state file, made once and brought up from older versions, in one step."""
 
 from __future__ import annotations
 
@@ -6,68 +6,25 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING
 
-from comfy_mcp.store.chain import GENESIS
+from comfy_mcp.store import made
 from comfy_mcp.store.faults import is_busy, state_error
+from comfy_mcp.store.tables import APPLICATION, STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["VERSION", "prepare"]
 
-VERSION = 1
+VERSION = len(STEPS)
 
-_APPLICATION = 0x436D4764
-_KEPT_MS = 31 * 86_400_000
-"""Charges are kept at least this long, so that a limit whose window is edited forgets nothing."""
+_BEFORE_FILES = 1
+"""The last version that did not write down who made which file."""
 
 _PAUSE_S = 0.005
 
-_TABLES = (
-    """CREATE TABLE head (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
-        last_ms INTEGER NOT NULL,
-        longest_ms INTEGER NOT NULL,
-        seq INTEGER NOT NULL,
-        hash TEXT NOT NULL
-    )""",
-    """CREATE TABLE charges (
-        id INTEGER PRIMARY KEY,
-        decision_id TEXT NOT NULL,
-        counter TEXT NOT NULL,
-        holder TEXT NOT NULL,
-        at_ms INTEGER NOT NULL,
-        amount INTEGER NOT NULL CHECK (amount >= 0)
-    )""",
-    "CREATE INDEX charges_of_account ON charges (counter, holder, at_ms, amount)",
-    """CREATE TABLE jobs (
-        id INTEGER PRIMARY KEY,
-        prompt_id TEXT NOT NULL UNIQUE,
-        owner TEXT NOT NULL,
-        host TEXT NOT NULL,
-        workflow TEXT NOT NULL,
-        digest TEXT NOT NULL,
-        decision_id TEXT NOT NULL,
-        status TEXT NOT NULL,
-        open INTEGER NOT NULL,
-        created_ms INTEGER NOT NULL,
-        changed_ms INTEGER NOT NULL,
-        result TEXT NOT NULL
-    )""",
-    "CREATE INDEX jobs_open ON jobs (host, owner) WHERE open = 1",
-    """CREATE TABLE audit (
-        seq INTEGER PRIMARY KEY,
-        at_ms INTEGER NOT NULL,
-        previous TEXT NOT NULL,
-        hash TEXT NOT NULL,
-        record TEXT NOT NULL
-    )""",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {VERSION}",
-)
-
 
 def prepare(connection: sqlite3.Connection, folder: Path, patience_s: float) -> None:
-    """Make the tables if the file is new, and set the modes of the connection.
+    """Make the tables, or bring them up to this version, and set the modes of the connection.
 
     Raises:
         StateError: a newer version or another program wrote the file, or the disk cannot do WAL.
@@ -81,12 +38,18 @@ def prepare(connection: sqlite3.Connection, folder: Path, patience_s: float) -> 
     if version == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    # Another process may have made them while this one waited for the lock.
-    if _version(connection, folder) == 0:
-        for statement in _TABLES:
-            connection.execute(statement)
-        connection.execute("INSERT INTO head VALUES (1, 0, ?, 0, ?)", (_KEPT_MS, GENESIS))
+    # Another process may have done it while this one waited for the lock.
+    _bring_up(connection, _version(connection, folder))
     connection.execute("COMMIT")
+
+
+def _bring_up(connection: sqlite3.Connection, version: int) -> None:
+    for step in STEPS[version:]:
+        for statement in step:
+            connection.execute(statement)
+    if version == _BEFORE_FILES:
+        made.adopt(connection)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _version(connection: sqlite3.Connection, folder: Path) -> int:
@@ -94,9 +57,9 @@ def _version(connection: sqlite3.Connection, folder: Path) -> int:
     version = _number(connection, "PRAGMA user_version")
     if version == 0 and _number(connection, "SELECT count(*) FROM sqlite_master") == 0:
         return 0
-    if _number(connection, "PRAGMA application_id") != _APPLICATION:
+    if _number(connection, "PRAGMA application_id") != APPLICATION:
         raise state_error(folder, "was written by another program", "Move guard.db away")
-    if version != VERSION:
+    if not 0 < version <= VERSION:
         raise state_error(
             folder,
             f"was written by another version (format {version}; this one knows {VERSION})",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from comfy_mcp.store import chain, journal, ledger, trail
+from comfy_mcp.store import accounts, chain, head, journal, made, standing, trail, writing
 from comfy_mcp.store.database import Database
-from comfy_mcp.store.protocol import Admitted, Full, Store
+from comfy_mcp.store.ledger import peek
+from comfy_mcp.store.protocol import Head, Store, Use
 from comfy_mcp.store.worker import Worker
 
 if TYPE_CHECKING:
@@ -17,8 +17,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfy_mcp.store.database import Read, Write
-    from comfy_mcp.store.head import Head
-    from comfy_mcp.store.protocol import Admission, AuditRow, JobRow
+    from comfy_mcp.store.protocol import (
+        Account,
+        Admission,
+        Admitted,
+        AuditRow,
+        Charge,
+        Cooling,
+        Freeze,
+        Frozen,
+        Full,
+        JobRow,
+        MadeFile,
+        SlotCap,
+        Tally,
+    )
 
 __all__ = ["SqliteStore"]
 
@@ -37,23 +50,46 @@ class SqliteStore(Store):
         self._database = Database(folder, patience_s)
         self._worker = Worker(patience_s)
 
-    async def admit(self, admission: Admission) -> Admitted | Full:
+    async def admit(self, admission: Admission) -> Admitted | Full | Frozen | Cooling:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing."""
         line = chain.canonical(admission.record)
-
-        def work(connection: sqlite3.Connection, head: Head) -> tuple[Head, Admitted | Full]:
-            return _admit(connection, head, admission, line)
-
+        work = partial(writing.admit, admission=admission, line=line)
         return await self._write(admission.now_ms, work)
+
+    async def refuse(
+        self, now_ms: int, record: Mapping[str, Any], tallies: tuple[Tally, ...] = ()
+    ) -> None:
+        """Append the audit row of a refusal, and count it."""
+        line = chain.canonical(record)
+        await self._write(now_ms, partial(writing.refuse, line=line, tallies=tallies))
+
+    async def standing(self, grant: str, now_ms: int, *, reads: bool) -> Frozen | Cooling | None:
+        """What refuses every call of *grant* at the moment."""
+
+        def work(connection: sqlite3.Connection) -> Frozen | Cooling | None:
+            last_ms = head.read(connection).seen(now_ms).last_ms
+            found = standing.standing(connection, grant, last_ms, reads=reads)
+            return writing.for_caller(found, last_ms - now_ms)
+
+        return await self._read(work)
+
+    async def peek(
+        self, now_ms: int, charges: tuple[Charge, ...], slots: tuple[SlotCap, ...] = ()
+    ) -> tuple[Use, ...]:
+        """How full the accounts and caps are, in the order given; takes nothing."""
+
+        def work(connection: sqlite3.Connection) -> tuple[Use, ...]:
+            last_ms = head.read(connection).seen(now_ms).last_ms
+            causes: tuple[Charge | SlotCap, ...] = (*charges, *slots)
+            uses = (peek(connection, cause, last_ms) for cause in causes)
+            return tuple(writing.for_caller(use, last_ms - now_ms) for use in uses)
+
+        return await self._read(work)
 
     async def record(self, now_ms: int, record: Mapping[str, Any]) -> None:
         """Append one audit row."""
         line = chain.canonical(record)
-
-        def work(connection: sqlite3.Connection, head: Head) -> tuple[Head, None]:
-            return trail.append(connection, head, line), None
-
-        await self._write(now_ms, work)
+        await self._write(now_ms, partial(writing.refuse, line=line))
 
     async def job(self, prompt_id: str) -> JobRow | None:
         """The journal's row of a job; None for a job that was not submitted through this state."""
@@ -67,35 +103,88 @@ class SqliteStore(Store):
         *,
         result: Mapping[str, Any] | None = None,
         record: Mapping[str, Any] | None = None,
+        gpu_ms: int | None = None,
+        files: tuple[MadeFile, ...] = (),
     ) -> bool:
-        """Write a job's new status, and *record* with it; False if it is unknown or final."""
-        values = None if result is None else chain.canonical(result)
-        line = None if record is None else chain.canonical(record)
-
-        def work(connection: sqlite3.Connection, head: Head) -> tuple[Head, bool]:
-            moved = journal.move(connection, prompt_id, status, head.last_ms, values)
-            if moved and line is not None:
-                head = trail.append(connection, head, line)
-            return head, moved
-
-        return await self._write(now_ms, work)
+        """Write a job's new status, and settle a final one; False if it is unknown or final."""
+        move = writing.Move(
+            prompt_id,
+            status,
+            None if result is None else chain.canonical(result),
+            None if record is None else chain.canonical(record),
+            gpu_ms,
+            files,
+        )
+        return await self._write(now_ms, partial(writing.move, to=move))
 
     async def unfinished(self, *, host: str, grant: str | None = None) -> tuple[JobRow, ...]:
         """Jobs without a final status, oldest first."""
         return await self._read(partial(journal.unfinished, host=host, grant=grant))
 
+    async def estimate(self, host: str, shape: str) -> int | None:
+        """How many milliseconds a job of *shape* takes on *host*, at most, 19 times of 20."""
+        return await self._read(partial(journal.estimate, host=host, shape=shape))
+
+    async def makers(self, host: str, files: tuple[MadeFile, ...]) -> Mapping[MadeFile, str | None]:
+        """Whose job on *host* put out each of *files*."""
+
+        def work(connection: sqlite3.Connection) -> dict[MadeFile, str | None]:
+            return {file: made.maker(connection, host, file) for file in files}
+
+        return await self._read(work)
+
+    async def freeze(self, now_ms: int, freeze: Freeze, record: Mapping[str, Any]) -> None:
+        """Freeze a grant or everybody, in place of an older freeze of the same."""
+        line = chain.canonical(record)
+        await self._write(now_ms, partial(writing.freeze, order=freeze, line=line))
+
+    async def unfreeze(self, now_ms: int, grant: str, record: Mapping[str, Any]) -> bool:
+        """Take the freeze of exactly this grant (or ``*``) back; False if there was none."""
+        line = chain.canonical(record)
+        return await self._write(now_ms, partial(writing.unfreeze, grant=grant, line=line))
+
+    async def freezes(self) -> tuple[Freeze, ...]:
+        """All freezes in force, by grant."""
+        return await self._read(standing.freezes)
+
+    async def accounts(self) -> tuple[Account, ...]:
+        """Every account that holds something, by counter and holder."""
+        return await self._read(accounts.accounts)
+
+    async def reset(
+        self,
+        now_ms: int,
+        record: Mapping[str, Any],
+        *,
+        counter: str | None = None,
+        holder: str | None = None,
+    ) -> int:
+        """Forget the charges of these accounts (None: any); how many rows."""
+        line = chain.canonical(record)
+        work = partial(writing.reset, counter=counter, holder=holder, line=line)
+        return await self._write(now_ms, work)
+
     async def tail(self, count: int) -> tuple[AuditRow, ...]:
         """The last *count* audit rows, oldest first."""
         return await self._read(partial(trail.tail, count=count))
 
-    async def verify(self) -> tuple[int, str | None]:
+    async def rows(self, after: int, count: int) -> tuple[AuditRow, ...]:
+        """At most *count* audit rows with a higher number than *after*, in order."""
+        return await self._read(partial(trail.rows, after=after, count=count))
+
+    async def head(self) -> Head:
+        """Where the audit log and the clock stand."""
+        end = await self._read(head.read)
+        return Head(end.seq, end.hash, end.last_ms)
+
+    async def verify(self, head: tuple[int, str] | None = None) -> tuple[int, str | None]:
         """Walk the audit chain: number of rows that are whole, and what is wrong with the next.
 
         Other operations get their turn between two stretches of the walk.
         """
         walk = chain.Walk()
         while not walk.done:
-            walk = await self._read(partial(trail.walk, at=walk))
+            walk = await self._read(partial(trail.walk, at=walk, kept=head))
         return walk.rows, walk.fault
 
     async def close(self) -> None:
@@ -107,26 +196,3 @@ class SqliteStore(Store):
 
     async def _write(self, now_ms: int, work: Write[_T]) -> _T:
         return await self._worker.run(partial(self._database.write, now_ms, work))
-
-
-def _admit(
-    connection: sqlite3.Connection, head: Head, admission: Admission, line: str
-) -> tuple[Head, Admitted | Full]:
-    now_ms = head.last_ms
-    full = ledger.refusal(connection, admission, now_ms)
-    if full is not None:
-        return head, _on_clock_of(admission, full, now_ms)
-    if admission.charges:
-        longest_ms = max(charge.window_ms for charge in admission.charges)
-        head = replace(head, longest_ms=max(head.longest_ms, longest_ms))
-        ledger.take(connection, admission, now_ms, head.longest_ms)
-    if admission.job is not None:
-        journal.add(connection, admission.job, admission.decision_id, now_ms)
-    return trail.append(connection, head, line), Admitted(at_ms=now_ms)
-
-
-def _on_clock_of(admission: Admission, full: Full, now_ms: int) -> Full:
-    """*full* with a wait that is exact for the caller, whose clock may be behind the last time."""
-    if full.retry_after_ms is None:
-        return full
-    return replace(full, retry_after_ms=full.retry_after_ms + now_ms - admission.now_ms)

@@ -1,4 +1,4 @@
-"""The audit log inside one transaction: append, read the end, check a stretch."""
+"""The audit log inside one transaction: append, read, check a stretch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,24 @@ from comfy_mcp.store.protocol import AuditRow
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["append", "tail", "walk"]
+__all__ = ["append", "rows", "tail", "walk"]
 
 _BATCH = 500
+_APPEND = "INSERT INTO audit (seq, at_ms, previous, hash, record) VALUES (?, ?, ?, ?, ?)"
+_TAIL = """
+    SELECT * FROM (
+        SELECT seq, at_ms, previous, hash, record FROM audit ORDER BY seq DESC LIMIT :count
+    ) ORDER BY seq
+"""
+_ROWS = """
+    SELECT seq, at_ms, previous, hash, record FROM audit WHERE seq > :after
+    ORDER BY seq LIMIT :count
+"""
+_WALK = """
+    SELECT seq, CAST(at_ms AS TEXT), CAST(previous AS TEXT), CAST(hash AS TEXT),
+        CAST(record AS TEXT)
+    FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?
+"""
 _FIRST = -(2**63)
 """Rows that somebody put in front of the first one are looked at, too."""
 
@@ -24,10 +39,7 @@ def append(connection: sqlite3.Connection, at: head.Head, record: str) -> head.H
     """Write *record* (canonical JSON) behind the last row, and return the new head."""
     seq = at.seq + 1
     hashed = chain.link(at.hash, seq, at.last_ms, record)
-    connection.execute(
-        "INSERT INTO audit (seq, at_ms, previous, hash, record) VALUES (?, ?, ?, ?, ?)",
-        (seq, at.last_ms, at.hash, hashed, record),
-    )
+    connection.execute(_APPEND, (seq, at.last_ms, at.hash, hashed, record))
     return replace(at, seq=seq, hash=hashed)
 
 
@@ -37,31 +49,42 @@ def tail(connection: sqlite3.Connection, count: int) -> tuple[AuditRow, ...]:
     Raises:
         StateError: somebody edited one of them.
     """
-    rows = connection.execute(
-        "SELECT seq, at_ms, previous, hash, record FROM audit ORDER BY seq DESC LIMIT ?",
-        (max(0, count),),
-    ).fetchall()
+    return _read(connection, _TAIL, {"count": max(0, count)})
+
+
+def rows(connection: sqlite3.Connection, after: int, count: int) -> tuple[AuditRow, ...]:
+    """At most *count* rows with a higher number than *after*, in order.
+
+    Raises:
+        StateError: somebody edited one of them.
+    """
+    return _read(connection, _ROWS, {"after": after, "count": max(0, count)})
+
+
+def walk(connection: sqlite3.Connection, at: chain.Walk, kept: chain.Kept | None) -> chain.Walk:
+    """Check the next rows of the log, and at its end that the head and *kept* agree."""
+    found = connection.execute(_WALK, (at.rows + 1 if at.rows else _FIRST, _BATCH)).fetchall()
+    for row in found:
+        at = chain.step(at, chain.Link(*row), kept)
+    if at.done or len(found) == _BATCH:
+        return at
+    fault = _fault_of_end(at, head.read(connection))
+    if fault is None and kept is not None:
+        fault = chain.missing(at, kept)
+    return replace(at, done=True, fault=fault)
+
+
+def _read(
+    connection: sqlite3.Connection, query: str, values: dict[str, int]
+) -> tuple[AuditRow, ...]:
+    found = connection.execute(query, values).fetchall()
     try:
-        return tuple(_audit_row(row) for row in reversed(rows))
-    except (TypeError, ValueError) as exc:
+        return tuple(_audit_row(row) for row in found)
+    except (TypeError, ValueError, RecursionError) as exc:
         raise StateError(
-            "A row at the end of the audit log is not JSON any more; "
+            "A row of the audit log is not JSON any more; "
             "`comfy-mcp-guard audit verify` says which row was edited."
         ) from exc
-
-
-def walk(connection: sqlite3.Connection, at: chain.Walk) -> chain.Walk:
-    """Check the next rows of the log, and at its end that the head agrees."""
-    rows = connection.execute(
-        "SELECT seq, CAST(at_ms AS TEXT), CAST(previous AS TEXT), CAST(hash AS TEXT),"
-        " CAST(record AS TEXT) FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?",
-        (at.rows + 1 if at.rows else _FIRST, _BATCH),
-    ).fetchall()
-    for row in rows:
-        at = chain.step(at, chain.Link(*row))
-    if at.done or len(rows) == _BATCH:
-        return at
-    return replace(at, done=True, fault=_fault_of_end(at, head.read(connection)))
 
 
 def _audit_row(row: tuple[Any, ...]) -> AuditRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -25,10 +25,10 @@ LEAST = 0.001
 """Percent by which progress grows when nothing but its words has changed."""
 
 
-def register(server: MCPServer[Any], app: App, tool: Tool, grant: str) -> None:
-    """Offer *tool* on *server* to the caller named *grant*."""
+def register(server: MCPServer[Any], app: App, tool: Tool, identity: str) -> None:
+    """Offer *tool* on *server* to the caller named *identity*."""
     server.add_tool(
-        _function(app, tool, grant),
+        _function(app, tool, identity),
         name=tool.name,
         title=tool.title,
         description=inspect.getdoc(tool.handler),
@@ -37,12 +37,22 @@ def register(server: MCPServer[Any], app: App, tool: Tool, grant: str) -> None:
     )
 
 
-def caller_of(ctx: Context[Any, Any], tool: str, grant: str, args: dict[str, Any]) -> Caller:
-    """Who calls: the grant is the operator's word, the client's name its own claim."""
+def caller_of(
+    ctx: Context[Any, Any] | None,
+    app: App,
+    tool: str,
+    identity: str,
+    args: Mapping[str, Any] | None = None,
+) -> Caller:
+    """Who calls: the identity is the operator's word, the client's name its own claim."""
+    grant = app.gate.grant(identity)
+    if ctx is None:
+        return Caller(tool=tool, identity=identity, grant=grant, args=args)
     params = ctx.session.client_params
     client = params.client_info.name[:80] if params and params.client_info else None
     return Caller(
         tool=tool,
+        identity=identity,
         grant=grant,
         client=client,
         args=args,
@@ -50,7 +60,7 @@ def caller_of(ctx: Context[Any, Any], tool: str, grant: str, args: dict[str, Any
     )
 
 
-def _function(app: App, tool: Tool, grant: str) -> Callable[..., Awaitable[Any]]:
+def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[Any]]:
     """A function with the handler's signature, less the app and the caller, plus the context."""
     handler = inspect.signature(tool.handler, eval_str=True)
     taken = [one for name, one in handler.parameters.items() if name not in {"app", "caller"}]
@@ -60,8 +70,10 @@ def _function(app: App, tool: Tool, grant: str) -> Callable[..., Awaitable[Any]]
     returned = handler.return_annotation if tool.structured else CallToolResult
 
     async def call(**arguments: Any) -> Any:
-        caller = caller_of(arguments.pop("ctx"), tool.name, grant, arguments)
+        caller = caller_of(arguments.pop("ctx"), app, tool.name, identity, arguments)
         try:
+            # Now that defaults are filled in: before anything is read for the call.
+            await app.gate.screen(caller.call(), checked=True)
             result = await tool.handler(app, caller, **arguments)
         except ComfyMCPError as error:
             return failure(error)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from comfy_mcp.errors import WorkflowError
 from comfy_mcp.guard.gate import Call, Gate
-from comfy_mcp.workflow import digest
+from comfy_mcp.guard.question import Run
 
 if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
@@ -66,33 +65,44 @@ async def _silent(_percent: float, _words: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls what: *tool* is the name it was called by, *args* what it was called with."""
+    """Who calls what.
+
+    *tool* is the name it was called by; *identity* the caller's name as the transport gives it,
+    *grant* who that is in the policy, in journal and counters; *args* what it was called with,
+    defaults filled in, None while that is not known.
+    """
 
     tool: str
+    identity: str
     grant: str
     transport: str = "stdio"
     client: str | None = None
-    args: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    args: Mapping[str, Any] | None = None
     say: Say = _silent
 
     def call(
         self,
         *,
+        run: Run | None = None,
         job: NewJob | None = None,
         target: str | None = None,
         owner: str | None = None,
+        whatever_runs: bool = False,
         stop_ms: int | None = None,
     ) -> Call:
-        """This call as the guard sees it: names of arguments and digests of their values."""
+        """This call as the guard sees it."""
         return Call(
             tool=self.tool,
+            identity=self.identity,
             grant=self.grant,
             transport=self.transport,
             client=self.client,
-            args={name: _digest(value) for name, value in self.args.items()},
+            args=self.args,
+            run=run,
             job=job,
             target=target,
             owner=owner,
+            whatever_runs=whatever_runs,
             stop_ms=stop_ms,
         )
 
@@ -105,10 +115,3 @@ class Caller:
         step = f", step {live.value:.0f} of {live.most:.0f}" if live.counted else ""
         where = f"node {live.node_id}" if live.node_id else "running"
         await self.say(live.percent, where + step)
-
-
-def _digest(value: object) -> str:
-    try:
-        return digest(value)
-    except (TypeError, ValueError, RecursionError, WorkflowError):
-        return "unreadable"

@@ -89,7 +89,9 @@ async def interrupt_execution(
     target = prompt_id or await jobs.host.running()
     owner = await jobs.owner(target, caller.grant) if target else None
     seconds = cleanup_after_ms / 1000
-    call = caller.call(target=target, owner=owner, stop_ms=_ms(seconds))
+    call = caller.call(
+        target=target, owner=owner, whatever_runs=prompt_id is None, stop_ms=_ms(seconds)
+    )
     async with app.gate.admit(call) as granted:
         if target is None or granted.stop is None:
             return _nothing_runs()

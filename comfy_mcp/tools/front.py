@@ -23,7 +23,8 @@ from comfy_mcp.errors import ComfyMCPError
 from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.outputs import parse_uri
 from comfy_mcp.tools.adapt import caller_of, register
-from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.app import App
+from comfy_mcp.tools.eras import Eras
 from comfy_mcp.tools.failure import ERROR, failure, faults_in, payload, told, words_of
 from comfy_mcp.tools.look import read_output
 from comfy_mcp.tools.run import library_in_words
@@ -32,39 +33,69 @@ from comfy_mcp.tools.table import TOOLS
 
 __all__ = ["OUTPUT_TEMPLATE", "GuardedServer"]
 
+RUN = "run_workflow"
+
 OUTPUT_TEMPLATE = "comfy://jobs/{prompt_id}/outputs/{number}"
 
 
 class GuardedServer(MCPServer[Any]):
-    """Offers the tools of *app* to the caller named *grant*."""
+    """Offers the tools of *app* to the caller that the transport calls *identity*."""
 
-    def __init__(self, app: App, grant: str, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, app: App, identity: str, **options: Any) -> None:
+        self._eras = Eras()
+        super().__init__(middleware=[self._eras], subscriptions=self._eras.bus, **options)
         self._app = app
-        self._grant = grant
+        self._identity = identity
         for tool in TOOLS:
-            register(self, app, tool, grant)
+            register(self, app, tool, identity)
+        self._shown = self._names()
+        self._library: str | None = None
 
     async def list_tools(self) -> list[MCPTool]:
         """The tools that the policy shows, in as few bytes as say the same."""
-        tools = [_slim(t) for t in await super().list_tools() if self._app.gate.listed(t.name)]
-        return [await self._with_library(t) if t.name == "run_workflow" else t for t in tools]
+        await self._app.gate.refresh()
+        shown = self._names()
+        tools = [_slim(tool) for tool in await super().list_tools() if tool.name in shown]
+        return [await self._with_library(t) if t.name == RUN else t for t in tools]
+
+    async def tell_changes(self) -> None:
+        """Tell all clients if the caller's list of tools is not what it was at the last look.
+
+        Policy, time (a grant ends) and library (it is part of a description) can change it.
+        """
+        names = self._names()
+        library = await self._words() if RUN in names else self._library
+        changed = names != self._shown or library != (self._library or library)
+        self._shown, self._library = names, library
+        if changed:
+            await self._eras.tools_changed()
+
+    def _names(self) -> tuple[str, ...]:
+        gate = self._app.gate
+        return tuple(tool.name for tool in TOOLS if gate.listed(self._identity, tool.name))
+
+    async def _words(self) -> str:
+        return await anyio.to_thread.run_sync(library_in_words, self._app.library)
 
     async def _with_library(self, tool: MCPTool) -> MCPTool:
-        words = await anyio.to_thread.run_sync(library_in_words, self._app.library)
+        words = await self._words()
+        # What was shown first is what later looks are compared with.
+        self._library = self._library or words
         return tool.model_copy(update={"description": f"{tool.description}\n\n{words}"})
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool by its name or an alias; unknown arguments are refused, not dropped."""
+        gate = self._app.gate
+        await gate.refresh()
         tool = canonical(name)
-        if self._app.gate.hidden(name):
-            await self._app.gate.note_hidden(Caller(tool=name, grant=self._grant).call())
+        caller = caller_of(context, self._app, name, self._identity, arguments)
+        if gate.hidden(self._identity, name):
+            await gate.note_hidden(caller.call())
             return _unknown(name)
         try:
-            caller = Caller(tool=name, grant=self._grant, args=arguments)
-            await self._app.gate.screen(caller.call())
+            await gate.screen(caller.call())
         except ComfyMCPError as error:
             return failure(error)
         fault = await self._argument_fault(tool, arguments)
@@ -74,7 +105,8 @@ class GuardedServer(MCPServer[Any]):
 
     async def list_resource_templates(self) -> list[MCPResourceTemplate]:
         """The outputs of jobs, for callers that may look at them."""
-        if not self._app.gate.listed("view_output"):
+        await self._app.gate.refresh()
+        if not self._app.gate.listed(self._identity, "view_output"):
             return []
         return [
             MCPResourceTemplate(
@@ -89,11 +121,15 @@ class GuardedServer(MCPServer[Any]):
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """An output, judged by the policy as view_output is."""
+        gate = self._app.gate
+        await gate.refresh()
+        args = {"uri": str(uri)}
+        caller = caller_of(context, self._app, "view_output", self._identity, args)
+        if gate.hidden(self._identity, "view_output"):
+            await gate.note_hidden(caller.call())
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {str(uri)[:200]}")
         try:
-            if self._app.gate.hidden("view_output"):
-                raise MCPError(code=INVALID_PARAMS, message=f"Unknown resource: {str(uri)[:200]}")
-            caller = self._reader(context, str(uri))
-            await self._app.gate.screen(caller.call())
+            await gate.screen(caller.call())
             prompt_id, number = parse_uri(str(uri))
             content, mime_type = await read_output(self._app, caller, prompt_id, number)
         except ComfyMCPError as error:
@@ -102,12 +138,6 @@ class GuardedServer(MCPServer[Any]):
                 code=INVALID_PARAMS, message=words_of(error), data={key: body}
             ) from error
         return [ReadResourceContents(content=content, mime_type=mime_type)]
-
-    def _reader(self, context: Context[Any, Any] | None, uri: str) -> Caller:
-        args = {"uri": uri}
-        if context is None:
-            return Caller(tool="view_output", grant=self._grant, args=args)
-        return caller_of(context, "view_output", self._grant, args)
 
     async def _argument_fault(self, name: str, arguments: dict[str, Any]) -> str | None:
         tool = self._tool_manager.get_tool(name)

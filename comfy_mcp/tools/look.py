@@ -56,7 +56,7 @@ async def get_job(
     async with app.gate.admit(caller.call(target=prompt_id)):
         jobs = await app.jobs()
         job = await jobs.wait(prompt_id, caller.grant, wait_seconds, caller.tell)
-    return with_next(job, app.gate)
+    return with_next(job, app, caller)
 
 
 async def view_output(

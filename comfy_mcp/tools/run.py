@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import anyio
 from pydantic import Field
 
 from comfy_mcp.errors import WorkflowError
+from comfy_mcp.guard.question import Prefix
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.library import Library
 from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.hints import with_next
-from comfy_mcp.workflow import Filled, digest, fill, parse_graph, refuse_files_of_jobs
+from comfy_mcp.tools.measuring import measured
+from comfy_mcp.workflow import Filled, digest, fill, parse_graph, shape, with_prefix
 
 __all__ = ["Wait", "library_in_words", "run_workflow"]
 
@@ -26,6 +29,7 @@ Wait = Annotated[float, Field(ge=0, le=600)]
 async def run_workflow(
     app: App,
     caller: Caller,
+    *,
     workflow: Annotated[
         str | dict[str, Any], Field(description="Library name, or an API-format graph")
     ],
@@ -33,6 +37,7 @@ async def run_workflow(
     wait_seconds: Annotated[
         Wait, Field(description="Keep it below your own time-out (often 60 s); the job goes on")
     ] = 40,
+    front: Annotated[bool, Field(description="Before all that wait")] = False,
 ) -> Job:
     """Run a ComfyUI workflow and wait for its outputs.
 
@@ -40,27 +45,35 @@ async def run_workflow(
     view_output.
     """
     name = workflow if isinstance(workflow, str) else "inline"
+    prefix = app.gate.prefix(caller.call())
     async with app.preparing:
-        filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params)
+        filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params, prefix)
     jobs = await app.jobs()
+    run = await measured(app, caller, jobs, filled.graph, front=front)
     job = NewJob(
         prompt_id=app.new_prompt_id(),
         grant=caller.grant,
         host=jobs.label,
         workflow=name,
         digest=digest(filled.graph.to_json()),
+        shape=shape(filled.graph, run.facts),
     )
-    async with app.gate.admit(caller.call(job=job)) as granted:
+    async with app.gate.admit(caller.call(run=run, job=job)) as granted:
         if granted.submit is None:
             raise AssertionError("a submit was admitted without a permit")
         await jobs.submit(
-            filled.graph, prompt_id=job.prompt_id, grant=caller.grant, permit=granted.submit
+            filled.graph,
+            prompt_id=job.prompt_id,
+            grant=caller.grant,
+            permit=granted.submit,
+            front=front,
         )
     # A client that times out has read at least this, and can ask get_job.
     await caller.say(0.0, f"submitted as {job.prompt_id}")
     done = await jobs.wait(job.prompt_id, caller.grant, wait_seconds, caller.tell)
     drawn = [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
-    return with_next(done.model_copy(update={"warnings": [*done.warnings, *drawn]}), app.gate)
+    warned = done.model_copy(update={"warnings": [*done.warnings, *drawn]})
+    return with_next(warned, app, caller)
 
 
 def library_in_words(library: Library) -> str:
@@ -86,10 +99,13 @@ def _line(library: Library, name: str) -> str:
     return f"{name}({', '.join(given)})"
 
 
-def _prepare(app: App, workflow: str | dict[str, Any], params: dict[str, Any]) -> Filled:
+def _prepare(
+    app: App, workflow: str | dict[str, Any], params: dict[str, Any], prefix: Prefix | None
+) -> Filled:
     filled = _filled(app, workflow, params)
-    refuse_files_of_jobs(filled.graph)
-    return filled
+    if prefix is None:
+        return filled
+    return replace(filled, graph=with_prefix(filled.graph, prefix.text))
 
 
 def _filled(app: App, workflow: str | dict[str, Any], params: dict[str, Any]) -> Filled:

@@ -1,12 +1,22 @@
-"""Workflows as values: parse, digest, describe, fill. No I/O, no clock, no chance."""
+"""Workflows as values: parse, digest, describe, fill, measure. No I/O, no clock, no chance."""
 
 from __future__ import annotations
 
 from comfy_mcp.workflow.accept import MAX_LENGTH, MAX_SEED
 from comfy_mcp.workflow.digest import canonical, digest
+from comfy_mcp.workflow.facts import (
+    FACTS,
+    Asked,
+    ClassInfo,
+    Facts,
+    JobFile,
+    Known,
+    Model,
+    Prefix,
+    Unknown,
+)
 from comfy_mcp.workflow.fill import MAX_DRAWN_SEED, Filled, fill
 from comfy_mcp.workflow.flaws import listed, nearest, shown
-from comfy_mcp.workflow.foreign import refuse_files_of_jobs
 from comfy_mcp.workflow.graph import Edge, Graph, Link, Node, as_link
 from comfy_mcp.workflow.manifest import (
     Manifest,
@@ -15,31 +25,45 @@ from comfy_mcp.workflow.manifest import (
     check_targets,
     parse_manifest,
 )
+from comfy_mcp.workflow.measure import asked, measure, shape
 from comfy_mcp.workflow.parse import MAX_BYTES, MAX_NODES, parse_graph
+from comfy_mcp.workflow.saves import with_prefix
 
 __all__ = [
+    "FACTS",
     "MAX_BYTES",
     "MAX_DRAWN_SEED",
     "MAX_LENGTH",
     "MAX_NODES",
     "MAX_SEED",
+    "Asked",
+    "ClassInfo",
     "Edge",
+    "Facts",
     "Filled",
     "Graph",
+    "JobFile",
+    "Known",
     "Link",
     "Manifest",
+    "Model",
     "Node",
     "Parameter",
+    "Prefix",
     "Target",
+    "Unknown",
     "as_link",
+    "asked",
     "canonical",
     "check_targets",
     "digest",
     "fill",
     "listed",
+    "measure",
     "nearest",
     "parse_graph",
     "parse_manifest",
-    "refuse_files_of_jobs",
+    "shape",
     "shown",
+    "with_prefix",
 ]

@@ -10,6 +10,8 @@ from comfy_mcp.workflow.values import thawed
 
 __all__ = ["Edge", "Graph", "Link", "Node", "as_link"]
 
+_LISTS = (list, tuple)
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -30,7 +32,7 @@ class Edge:
 
 def as_link(value: object) -> Link | None:
     """*value* of an input as a link, or None if it is a literal."""
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, _LISTS):
         return None
     items = cast("list[object]", value)
     if len(items) != 2:  # noqa: PLR2004

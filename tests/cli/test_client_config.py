@@ -62,7 +62,7 @@ async def test_a_snippet_used_as_written_starts_a_server_that_lists_tools(
         names = [tool.name for tool in (await client.list_tools()).tools]
 
     assert done.returncode == 0
-    assert names == list(TOOLS)
+    assert sorted(names) == sorted(TOOLS)
     assert Path(found["command"]).is_absolute()
     assert found["env"]["COMFY_MCP_GRANT"] == "claude-desktop"
 

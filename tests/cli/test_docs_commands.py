@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import chdir
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 
 from comfy_mcp.cli import run
 from comfy_mcp.cli.client_config import CLIENTS
+from comfy_mcp.cli.commands import COMMANDS, Command
 from comfy_mcp.cli.demo_stage import POLICY
-from comfy_mcp.cli.main import COMMANDS, Command, overview
+from comfy_mcp.cli.main import overview
+from comfy_mcp.cli.policy_init import PROFILES as PROFILE_NAMES
+from comfy_mcp.cli.trial_keys import CALL, TOP
 from comfy_mcp.embedded import PROFILES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -77,3 +81,62 @@ def test_the_faults_shown_are_the_real_ones(
     with chdir(tmp_path):
         assert run(["policy", "check", "broken.json"]) == 1
     assert capsys.readouterr().out in section("policy check")
+
+
+def policy_of(text: str, folder: Path) -> None:
+    """Write the one-line policy that *text* shows as ``policy.json``."""
+    (line,) = [one for one in text.splitlines() if one.startswith('{"version"')]
+    (folder / "policy.json").write_text(line)
+    (folder / "policy.json").chmod(0o600)
+
+
+def test_the_start_of_a_policy_is_explained_as_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with chdir(tmp_path):
+        assert run(["policy", "init", "--profile", "ci", "--output", "policy.json"]) == 0
+
+    told = capsys.readouterr().err.rpartition("Next:")[0]
+    assert told in section("policy init")
+    assert {
+        f"`{name}`" for name in PROFILE_NAMES if f"`{name}`" not in section("policy init")
+    } == set()
+
+
+def test_the_call_is_explained_as_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = section("policy explain")
+    policy_of(text, tmp_path)
+    (call,) = [one for one in text.splitlines() if one.startswith('{"workflow"')]
+    (tmp_path / "call.json").write_text(call)
+    (command,) = [one for one in text.splitlines() if one.startswith("$ comfy-mcp-guard ")]
+    monkeypatch.setenv("COMFY_MCP_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+    with chdir(tmp_path):
+        assert run(command.split()[2:]) == 1
+    monkeypatch.undo()
+    time.tzset()
+
+    assert capsys.readouterr().out in text
+
+
+def test_the_tests_of_a_policy_go_as_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy_of(section("policy explain"), tmp_path)
+    cases = section("policy test").split("```json\n")[1].split("```")[0]
+    (tmp_path / "cases.json").write_text(cases)
+
+    with chdir(tmp_path):
+        assert run(["policy", "test", "cases.json"]) == 1
+
+    assert capsys.readouterr().out in section("policy test")
+
+
+def test_every_key_of_a_test_is_documented() -> None:
+    text = section("policy test")
+
+    assert {key for key in (*CALL, *TOP) if key != "$schema" and f"`{key}" not in text} == set()

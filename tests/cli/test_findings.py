@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from comfy_mcp.cli.findings import (
     about_host,
     about_policy,
     about_settings,
-    about_state,
     about_workflows,
     limits_of,
 )
@@ -21,7 +18,6 @@ from comfy_mcp.cli.screen import Verdict
 from comfy_mcp.embedded import EmbeddedHost
 from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.settings import Settings, read
-from comfy_mcp.store.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
 
@@ -84,36 +80,6 @@ async def test_embedded_needs_no_host(tmp_path: Path) -> None:
     assert "no GPU" in found[0].text
 
 
-async def test_a_state_that_can_be_written_is_fine_and_gets_no_row(tmp_path: Path) -> None:
-    found = await about_state(settings(tmp_path))
-
-    assert worst(found) is Verdict.OK
-    assert "audit chain verifies: 0 rows" in found[0].text
-
-
-async def test_a_state_that_cannot_be_made_fails(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file where a folder should be")
-
-    found = await about_state(settings(tmp_path))
-
-    assert worst(found) is Verdict.FAIL
-    assert "--state" in found[0].advice
-
-
-async def test_a_changed_audit_row_is_found(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "state")
-    for number in range(3):
-        await store.record(number, {"number": number})
-    await store.close()
-    with closing(sqlite3.connect(tmp_path / "state" / "guard.db")) as connection, connection:
-        connection.execute("UPDATE audit SET record = '{}' WHERE seq = 2")
-
-    found = await about_state(settings(tmp_path))
-
-    assert worst(found) is Verdict.FAIL
-    assert "the audit chain is broken: row 2 was changed" in found[0].text
-
-
 def test_settings_are_told_without_secrets(tmp_path: Path) -> None:
     found = about_settings(
         settings(tmp_path, COMFYUI_API_KEY="hush", COMFY_MCP_GRANT="alice", COMFY_MCP_POLCY="x")
@@ -146,6 +112,19 @@ def test_a_policy_that_cannot_be_used_fails_with_its_faults(tmp_path: Path) -> N
     assert loaded is None
     assert worst(found) is Verdict.FAIL
     assert "there is no such file" in found[0].text
+
+
+def test_a_policy_that_does_not_know_the_caller_says_whom_it_knows(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{"version": "1", "tools": {"get_job": {}}, "grants": {"ann": {}, "bob": {}}}')
+    path.chmod(0o600)
+
+    stranger, _ = about_policy(settings(tmp_path, COMFY_MCP_POLICY=str(path)))
+    ann, _ = about_policy(settings(tmp_path, COMFY_MCP_POLICY=str(path), COMFY_MCP_GRANT="ann"))
+
+    assert stranger[-1].verdict is Verdict.NOTE
+    assert "knows no local, so everything is denied; it knows ann, bob" in stranger[-1].text
+    assert ann[-1] == Finding(Verdict.OK, "grant", "ann is the policy's ann")
 
 
 def test_workflows_are_named_and_broken_ones_noted(tmp_path: Path) -> None:

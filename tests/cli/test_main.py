@@ -10,7 +10,8 @@ import pytest
 
 from comfy_mcp import __version__
 from comfy_mcp.cli import run
-from comfy_mcp.cli.main import COMMANDS, overview
+from comfy_mcp.cli.commands import COMMANDS
+from comfy_mcp.cli.main import overview
 from tests.cli.command_line import CommandLine
 
 
@@ -53,9 +54,11 @@ def test_every_command_has_help_with_an_example(
     [
         (["demmo"], "'demo'"),
         (["docter"], "'doctor'"),
-        (["policy"], "'policy check'"),
         (["policy", "chek", "x.json"], "'policy check'"),
         (["configg", "cursor"], "'config'"),
+        (["polcy", "check"], "'policy check'"),
+        (["audit", "vreify"], "'audit verify'"),
+        (["unfreez"], "'unfreeze'"),
     ],
 )
 def test_an_unknown_command_is_refused_with_the_nearest_name(
@@ -68,6 +71,18 @@ def test_an_unknown_command_is_refused_with_the_nearest_name(
     assert told.out == ""
 
 
+@pytest.mark.parametrize("family", ["policy", "limits", "audit"])
+def test_the_first_of_two_words_alone_is_answered_with_the_second_ones(
+    family: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [command.name for command in COMMANDS if command.name.startswith(f"{family} ")]
+
+    assert run([family]) == 2
+    assert f"there are: {', '.join(names)}." in capsys.readouterr().err
+    assert run([family, "--help"]) == 0
+    assert all(name in capsys.readouterr().out for name in names[:1])
+
+
 def test_a_command_like_no_other_is_refused_without_a_guess(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -76,7 +91,12 @@ def test_a_command_like_no_other_is_refused_without_a_guess(
 
 
 @pytest.mark.parametrize(
-    "words", [["doctor", "--polcy", "x"], ["config"], ["policy", "check"], ["serve", "demo"]]
+    "words",
+    [
+        *(["doctor", "--polcy", "x"], ["config"], ["policy", "check"], ["serve", "demo"]),
+        *(["limits", "reset"], ["limits", "reset", "--all", "--counter", "c"]),
+        *(["policy", "init"], ["policy", "init", "--profile", "none"], ["policy", "explain"]),
+    ],
 )
 def test_misuse_of_a_command_exits_with_two(
     words: list[str], capsys: pytest.CaptureFixture[str]
@@ -91,6 +111,16 @@ def test_options_alone_mean_serve(guard: CommandLine) -> None:
     assert done.returncode == 2
     assert "missing.json: there is no such file" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_loads_nothing_heavy(command: object, guard: CommandLine) -> None:
+    words = command.name.split()  # type: ignore[attr-defined]
+    done = guard.run(*words, "--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
+
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert not {"mcp", "aiohttp", "pydantic", "rich", "sqlite3"} & loaded
 
 
 def test_a_reader_that_goes_away_is_no_traceback(guard: CommandLine) -> None:

@@ -24,6 +24,7 @@ def given(*words: str) -> argparse.Namespace:
         ("--state", "COMFY_MCP_STATE", "/somewhere"),
         ("--host", "COMFYUI_HOST", "gpu-box:8188"),
         ("--protocol", "COMFY_MCP_PROTOCOL", "legacy"),
+        ("--on-bad-reload", "COMFY_MCP_ON_BAD_RELOAD", "freeze"),
     ],
 )
 def test_an_option_wins_over_its_variable(option: str, variable: str, value: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,17 @@ def test_files_that_contradict_each_other_are_a_fault(
 def test_a_missing_file_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "check", str(tmp_path / "none.json")]) == 1
     assert "there is no such file" in capsys.readouterr().out
+
+
+def test_programs_read_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = written(tmp_path, "p.json", '{"version": "1", "default": "deny"}')
+    bad = written(tmp_path, "q.json", '{"version": "1", "tols": {}}')
+
+    assert run(["policy", "check", good, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ok"], found["sources"], found["faults"]) == (True, [good], [])
+    assert found["warnings"][0].startswith("Nothing is allowed")
+
+    assert run(["policy", "check", bad, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ok"], [one["where"] for one in found["faults"]]) == (False, ["/tols"])

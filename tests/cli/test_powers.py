@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from comfy_mcp.cli.powers import Power, powers
+from comfy_mcp.cli.powers import Caller, Power, callers, powers
 from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.guard.loading import load, parse
+
+NOW = 1_800_000_000_000
+
+
+def known(**policy: Any) -> dict[str, Caller]:
+    loaded = parse(json.dumps({"version": "1", **policy}), "test")
+    return {caller.name: caller for caller in callers(loaded.policy, "local", NOW)}
 
 
 def under(**policy: Any) -> dict[str, Power]:
     loaded = parse(json.dumps({"version": "1", **policy}), "test")
-    return {power.tool: power for power in powers(loaded.policy, "alice")}
+    return {power.tool: power for power in powers(loaded.policy, "alice", NOW)}
 
 
 def test_the_built_in_policy_allows_every_tool_within_limits() -> None:
-    found = powers(load(()).policy, "alice")
+    found = powers(load(()).policy, "alice", NOW)
 
     assert [power.tool for power in found] == list(TOOLS)
     assert all(power.listed and power.words.startswith("allowed") for power in found)
@@ -58,3 +65,68 @@ def test_destructive_tools_say_that_they_are_for_own_jobs() -> None:
     assert found["cancel_job"].words == (
         "allowed; own jobs only; cancel_job may be called 2 times per minute"
     )
+
+
+def test_without_grants_only_the_caller_of_the_server_is_told() -> None:
+    assert list(known(tools={"get_job": {}})) == ["local"]
+
+
+def test_every_caller_that_the_policy_names_is_told_with_what_it_says() -> None:
+    found = known(
+        tools={"get_job": {}},
+        grants={
+            "ann": {"match": {"stdio": "anns-agent"}, "description": "Ann's.", "tags": ["staff"]},
+            "bob": {"revoked": True},
+            "eve": {"expires_at": "2020-01-01T00:00:00Z"},
+        },
+    )
+
+    assert {name: caller.known for name, caller in found.items()} == {
+        "local": False,
+        "anns-agent": True,
+        "bob": False,
+        "eve": False,
+    }
+    assert "does not know it (no_grant)" in found["local"].words
+    assert found["anns-agent"].words == "Grant ann (/grants/ann). Ann's. Tags: staff."
+    assert "It is revoked. Every call is refused (no_grant)." in found["bob"].words
+    assert "It ended on 2020-01-01 00:00 UTC." in found["eve"].words
+
+
+def test_a_run_says_what_it_has_to_fit_into() -> None:
+    found = under(
+        tools={"run_workflow": {}, "get_job": {}},
+        gpu={
+            "max_steps": 60,
+            "max_megapixels": 4.2,
+            "max_queue_depth": 9,
+            "max_in_flight": 1,
+            "max_seconds_per_job": 90,
+            "output_prefix": "agents/{grant}/",
+        },
+    )
+
+    assert found["run_workflow"].words == (
+        "allowed; at most steps 60, megapixels 4.2; while ComfyUI has fewer than 9 jobs;"
+        " at most 1 unfinished job; at most 90 s for each; saved below agents/alice/"
+    )
+    assert found["get_job"].words == "allowed"
+
+
+def test_rules_about_what_a_call_says_are_named() -> None:
+    named = {"path": "args.workflow", "op": "eq", "value": "txt2img", "name": "known workflows"}
+    late = {"path": "time.hour", "op": "gte", "value": 22}
+    large = {"path": "graph.megapixels", "op": "gt", "value": 2}
+    rule = {"require": [named], "deny_if": [late], "require_approval": {"when": [large]}}
+    found = under(tools={"run_workflow": rule, "get_job": {}})
+
+    assert found["run_workflow"].words == (
+        "allowed; only if: known workflows; not if: /tools/run_workflow/deny_if/0;"
+        " some need a person (/tools/run_workflow/require_approval)"
+    )
+
+
+def test_jobs_of_others_are_left_alone_unless_the_policy_says_otherwise() -> None:
+    found = under(tools={"cancel_job": {}}, gpu={"ownership": "any"})
+
+    assert found["cancel_job"].words == "allowed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from comfy_mcp.cli.screen import Screen, Verdict, clean
+from comfy_mcp.cli.screen import Screen, Verdict, clean, one_line
 
 
 class Terminal(io.StringIO):
@@ -16,8 +16,21 @@ class Terminal(io.StringIO):
 
 
 def test_control_characters_never_reach_a_terminal() -> None:
-    assert clean("a\x1b[2Jb\rc\x07\u202ed\x9b") == "a?[2Jb?c??d?"
+    assert clean("a\x1b[2Jb\rc\x07\u202ed\x9b") == r"a\x1b[2Jb\rc\x07\u202ed\x9b"
     assert clean("tab\tand\nline, Ünï©ode") == "tab\tand\nline, Ünï©ode"
+
+
+def test_what_can_be_read_but_not_seen_is_made_visible() -> None:
+    assert clean("pay\u200bload \U000e0041 \ud800") == r"pay\u200bload \U000e0041 \ud800"
+
+
+def test_nobody_forges_a_row_of_a_table() -> None:
+    out = io.StringIO()
+
+    Screen(out).table(("client", "tool"), [("x\n  root", "a\tb\r")])
+
+    assert one_line("a\nb") == r"a\nb"
+    assert out.getvalue().splitlines()[1:] == [r"  x\n  root  a\tb\r"]
 
 
 def test_plain_text_has_no_colour() -> None:
@@ -30,7 +43,7 @@ def test_plain_text_has_no_colour() -> None:
     screen.check(Verdict.FAIL, "policy", "first\nsecond")
 
     assert out.getvalue() == (
-        "\nPart\nline [bold]not markup[/bold]\n  said ?[31m\n"
+        "\nPart\nline [bold]not markup[/bold]\n  said \\x1b[31m\n"
         "FAIL  policy      first\n                  second\n"
     )
 
@@ -71,6 +84,9 @@ def test_a_terminal_gets_the_same_words_with_colour() -> None:
 
     shown = out.getvalue()
     assert screen.live
-    for words in ("line [bold]not markup[/bold]", "said?[2J", "fine?[2J", "?[2Jallowed", "job"):
+    for words in (
+        *("line [bold]not markup[/bold]", r"said\x1b[2J", r"fine\x1b[2J"),
+        *(r"\x1b[2Jallowed", "job"),
+    ):
         assert words in shown
     assert "\x1b[2J" not in shown

@@ -10,6 +10,7 @@ def test_every_tool_has_the_class_of_its_worst_use() -> None:
         "run_workflow": ToolClass.EXECUTE,
         "get_job": ToolClass.READ,
         "view_output": ToolClass.READ,
+        "get_policy_status": ToolClass.READ,
         "cancel_job": ToolClass.DESTRUCTIVE,
         "interrupt_execution": ToolClass.DESTRUCTIVE,
     }

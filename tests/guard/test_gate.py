@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from comfy_mcp.errors import ApprovalNeeded, Denied, HostRejected, PermitError, RateLimited
-from comfy_mcp.guard.gate import Call, Gate
-from comfy_mcp.guard.loading import parse
-from comfy_mcp.store.protocol import NewJob
+from comfy_mcp.guard.gate import Call
 from comfy_mcp.store.sqlite import SqliteStore
+from comfy_mcp.workflow import digest
+from tests.guard.gatehouse import NOW, Bench, submit
 
 pytestmark = pytest.mark.anyio
-
-NOW = 1_800_000_000_000
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = SqliteStore(tmp_path / "state")
-    yield opened
-    await opened.close()
-
-
-class Bench:
-    """A gate whose clock stands where it is put."""
-
-    def __init__(self, store: SqliteStore, tools: dict[str, Any], **policy: Any) -> None:
-        self.store = store
-        self.now_ms = NOW
-        self.asked_to_reconcile: list[str] = []
-        self.number = 0
-        text = json.dumps({"version": "1", "default": "deny", "tools": tools, **policy})
-        self.gate = Gate(
-            parse(text, "policy.json"),
-            store,
-            now_ms=lambda: self.now_ms,
-            new_id=self._next,
-            reconcile=self._reconcile,
-        )
-
-    def _next(self) -> str:
-        self.number += 1
-        return f"{self.number:04}"
-
-    async def _reconcile(self, grant: str) -> None:
-        self.asked_to_reconcile.append(grant)
-
-    async def rows(self) -> list[dict[str, Any]]:
-        """The audit log's records, oldest first."""
-        return [dict(row.record) for row in await self.store.tail(1_000)]
-
-
-def submit(number: int, grant: str = "local") -> Call:
-    job = NewJob(f"job-{number}", grant, "http://host", "card", f"sha256:{number}")
-    return Call("run_workflow", grant, job=job)
 
 
 async def test_an_admitted_submit_gets_a_permit_for_its_graph_and_job_only(
@@ -85,7 +39,7 @@ async def test_an_admitted_stop_gets_a_permit_until_its_deadline(store: SqliteSt
     bench = Bench(store, {"cancel_job": {}})
 
     async with bench.gate.admit(
-        Call("cancel_job", "local", target="job-1", owner="mine", stop_ms=1_000)
+        Call("cancel_job", "local", "local", target="job-1", owner="mine", stop_ms=1_000)
     ) as granted:
         assert granted.stop is not None
         granted.stop.check(prompt_id="job-1", now_ms=NOW + 1_000)
@@ -98,13 +52,16 @@ async def test_an_admitted_stop_gets_a_permit_until_its_deadline(store: SqliteSt
 async def test_every_admission_leaves_one_decision_and_one_outcome(store: SqliteStore) -> None:
     bench = Bench(store, {"get_job": {}})
 
-    async with bench.gate.admit(Call("get_job", "local", client="test", args={"a": "sha256:1"})):
+    async with bench.gate.admit(
+        Call("get_job", "local", "local", client="test", args={"a": "secret words"})
+    ):
         pass
 
     decision, outcome = await bench.rows()
     assert decision["kind"] == "decision"
     assert decision["code"] == "allowed"
-    assert decision["args"] == {"a": "sha256:1"}
+    assert decision["args"] == {"a": digest("secret words")}
+    assert "secret" not in str(decision)
     assert decision["client"] == "test"
     assert outcome == {
         "kind": "outcome",
@@ -120,7 +77,7 @@ async def test_a_failure_of_the_call_is_its_outcome_and_goes_on_to_the_caller(
     bench = Bench(store, {"get_job": {}})
 
     with pytest.raises(HostRejected):
-        async with bench.gate.admit(Call("get_job", "local")):
+        async with bench.gate.admit(Call("get_job", "local", "local")):
             raise HostRejected("No.")
 
     assert (await bench.rows())[-1]["outcome"] == "host_rejected"
@@ -130,7 +87,7 @@ async def test_a_fault_of_our_own_is_an_outcome_too(store: SqliteStore) -> None:
     bench = Bench(store, {"get_job": {}})
 
     with pytest.raises(ZeroDivisionError):
-        async with bench.gate.admit(Call("get_job", "local")):
+        async with bench.gate.admit(Call("get_job", "local", "local")):
             _ = 1 / 0
 
     assert (await bench.rows())[-1]["outcome"] == "error"
@@ -140,7 +97,7 @@ async def test_a_call_that_its_client_gave_up_is_written_down(store: SqliteStore
     bench = Bench(store, {"get_job": {}})
 
     with anyio.move_on_after(5) as scope:
-        async with bench.gate.admit(Call("get_job", "local")):
+        async with bench.gate.admit(Call("get_job", "local", "local")):
             scope.cancel()
             await anyio.sleep_forever()
 
@@ -252,7 +209,7 @@ async def test_reads_go_on_without_a_state_and_everything_else_stops(tmp_path: P
     store = SqliteStore(tmp_path / "state")
     bench = Bench(store, {"get_job": {}, "run_workflow": {}})
 
-    async with bench.gate.admit(Call("get_job", "local")) as granted:
+    async with bench.gate.admit(Call("get_job", "local", "local")) as granted:
         assert granted.decision_id
     with pytest.raises(Denied) as caught:
         async with bench.gate.admit(submit(1)):
@@ -266,9 +223,9 @@ async def test_screening_refuses_without_taking_anything(store: SqliteStore) -> 
     bench = Bench(store, {"run_workflow": {"rate_limit": "1/minute"}})
 
     for _ in range(3):
-        await bench.gate.screen(Call("run_workflow", "local"))
+        await bench.gate.screen(Call("run_workflow", "local", "local"))
     with pytest.raises(Denied):
-        await bench.gate.screen(Call("get_job", "local"))
+        await bench.gate.screen(Call("get_job", "local", "local"))
 
     async with bench.gate.admit(submit(1)):
         pass

@@ -12,8 +12,9 @@ import pytest
 
 from comfy_mcp.errors import ConfigError
 from comfy_mcp.guard.catalog import TOOLS
-from comfy_mcp.guard.decide import Effect, Question, decide, listed
+from comfy_mcp.guard.decide import decide, listed
 from comfy_mcp.guard.loading import BUILT_IN, Loaded, load, parse
+from comfy_mcp.guard.question import Cap, Effect, Question
 from comfy_mcp.guard.reading import MAX_BYTES
 
 PUBLISHED = Path(__file__).parents[1] / "fixtures" / "policies"
@@ -67,7 +68,7 @@ def test_the_built_in_policy_limits_every_class(tool: str, most: int) -> None:
 
 def test_the_built_in_policy_lets_four_jobs_be_unfinished() -> None:
     decision = decide(load([]).policy, Question("run_workflow", "me"))
-    assert decision.max_in_flight == (("/gpu/max_in_flight", 4),)
+    assert decision.slots == (Cap("/gpu/max_in_flight", 4),)
 
 
 # The published policies.
@@ -101,10 +102,10 @@ def test_a_file_that_only_hides_is_laid_over_the_built_in_policy_and_says_so(
     loaded = load([path])
     assert loaded.sources == (str(path), BUILT_IN)
     assert "laid over the built-in policy" in loaded.warnings[0]
-    assert not listed(loaded.policy, "cancel_job")
+    assert not listed(loaded.policy, "cancel_job", "me", 0)
     decision = decide(loaded.policy, Question("run_workflow", "me"))
     assert decision.rule == "built-in policy#/tools/run_workflow"
-    assert dict(decision.max_in_flight) == {
+    assert {cap.rule: cap.value for cap in decision.slots} == {
         "built-in policy#/gpu/max_in_flight": 4,
         "hide.json#/gpu/max_in_flight": 1,
     }
@@ -113,7 +114,7 @@ def test_a_file_that_only_hides_is_laid_over_the_built_in_policy_and_says_so(
 def test_files_that_only_hide_are_laid_over_it_together(tmp_path: Path) -> None:
     one = write(tmp_path, "one.json", {"hide": ["cancel_job"]})
     two = write(tmp_path, "two.json", {"hide": ["interrupt_execution"]})
-    assert usable(load([one, two])) == {"run_workflow", "get_job", "view_output"}
+    assert usable(load([one, two])) == set(TOOLS) - {"cancel_job", "interrupt_execution"}
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,49 @@ def test_the_revision_follows_the_content_and_nothing_else(tmp_path: Path) -> No
     assert load([one, other]).revision == load([other, same]).revision
     assert load([one]).revision.startswith("sha256:")
     assert len(load([one]).revision) == len("sha256:") + 64
+
+
+def revision(value: str) -> str:
+    condition = f'{{"path": "args.x", "op": "eq", "value": {value}}}'
+    return parse(f'{{"version": "1", "all_tools": {{"require": [{condition}]}}}}', "p").revision
+
+
+def test_the_revision_tells_a_number_from_its_text() -> None:
+    assert revision("1") != revision('"1"')
+    assert revision("1.5") != revision('"1.5"')
+    assert revision("true") != revision('"true"')
+    assert revision("1.5") == revision(" 1.5")
+
+
+def test_the_revision_of_a_very_long_number_is_no_crash() -> None:
+    assert revision("9" * 10_000) != revision("9" * 9_999)
+
+
+# Grants.
+
+
+def test_pointers_into_grants_name_the_file_among_several(tmp_path: Path) -> None:
+    one = write(tmp_path, "one.json", {"tools": {"get_job": {}}})
+    two = write(tmp_path, "two.json", {"default": "allow", "grants": {"ann": {"hide": ["*"]}}})
+    [grant] = load([one, two]).policy.grants
+    assert grant.where == "two.json#/grants/ann"
+    assert grant.layer.hide[0].where == "two.json#/grants/ann/hide/0"
+
+
+def test_a_grant_that_names_a_caller_twice_over_is_told_across_files(tmp_path: Path) -> None:
+    one = write(tmp_path, "one.json", {"grants": {"ann": {}}})
+    two = write(tmp_path, "two.json", {"grants": {"bob": {"match": {"stdio": "ann"}}}})
+    [fault] = refused(one, two).faults
+    assert fault.where == "two.json#/grants/bob"
+
+
+def test_whether_a_grant_is_over_is_asked_of_the_clock_or_of_the_caller(tmp_path: Path) -> None:
+    over = {"expires_at": "1970-01-01T00:00:05Z"}
+    path = write(tmp_path, "p.json", {"tools": {"get_job": {}}, "grants": {"ann": over, "bob": {}}})
+    text = path.read_text(encoding="utf-8")
+    assert load([path], now_ms=4999).warnings == ()
+    for loaded in (load([path]), load([path], now_ms=5000), parse(text, "p", now_ms=5000)):
+        assert "has expired" in loaded.warnings[0]
 
 
 # A text without a file.

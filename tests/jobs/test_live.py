@@ -112,6 +112,29 @@ async def test_the_end_of_a_job_has_the_follower_look(*, settled: bool) -> None:
         await watch.poked(60)
 
 
+class Poked(Watch):
+    """Counts how often a look is wanted."""
+
+    count = 0
+
+    def poke(self, delay: float = 0.0) -> None:
+        """Count, and do as usual."""
+        self.count += 1
+        super().poke(delay)
+
+
+async def test_a_job_that_begins_to_run_is_looked_at_once_for_that() -> None:
+    watch = Poked("p")
+
+    watch.hear(Started("p"))
+    watch.hear(Started("p", "3"))
+    watch.hear(NodeProgress("p", "3", 1, 20))
+
+    assert watch.count == 1
+    async with asyncio.timeout(1):
+        await watch.poked(60)
+
+
 async def test_a_poke_counts_once() -> None:
     watch = Watch("p")
     watch.poke()

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -26,15 +26,12 @@ from comfy_mcp.host.client import Timeouts
 from comfy_mcp.jobs.manager import Pace
 from comfy_mcp.jobs.watch import Live
 from comfy_mcp.permit import SubmitPermit
-from comfy_mcp.workflow import parse_graph
-
-if TYPE_CHECKING:
-    from conftest import Office
+from tests.jobs.offices import Office
 
 pytestmark = pytest.mark.anyio
 
 Start = Callable[..., Awaitable[EmbeddedHost]]
-Hire = Callable[..., "Office"]
+Hire = Callable[..., Office]
 MakeGraph = Callable[..., Any]
 Person = Callable[..., Awaitable[str]]
 
@@ -291,7 +288,7 @@ async def test_a_job_that_never_arrived_is_not_sent_again_and_frees_its_slot(
     made, permit = await here.admit(graph())
 
     with pytest.raises(AnswerLost, match=f"not sent again. Ask get_job for {made}"):
-        await here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
+        await here.submit(graph(), made, permit)
 
     assert submits(comfy) == 1
     await here.settled(made, "lost")
@@ -304,9 +301,7 @@ async def test_a_submit_is_finished_and_written_down_though_its_caller_went_away
     comfy = await embedded(faults=Faults(answer_delay_ms=200))
     here = office(comfy.url)
     made, permit = await here.admit(graph())
-    calling = asyncio.ensure_future(
-        here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
-    )
+    calling = asyncio.ensure_future(here.submit(graph(), made, permit))
     await comfy.until(lambda _: submits(comfy) == 1)
 
     calling.cancel()
@@ -331,7 +326,7 @@ async def test_a_refused_job_frees_its_slot_and_says_so(
     made, permit = await here.admit(bad)
 
     with pytest.raises(HostRejected, match="node 1"):
-        await here.jobs.submit(parse_graph(bad), prompt_id=made, grant="ann", permit=permit)
+        await here.submit(bad, made, permit)
 
     assert await here.store.unfinished(host="here") == ()
     job = await here.wait(made, PATIENT)
@@ -355,7 +350,7 @@ async def test_a_job_that_was_provably_not_taken_frees_its_slot(
         permit = SubmitPermit(decision_id="d", prompt_id="other", digest=permit.digest)
 
     with pytest.raises(kind):
-        await here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
+        await here.submit(graph(), made, permit)
 
     assert (await here.row(made)).status == "refused"
     async with asyncio.timeout(3):
@@ -537,7 +532,7 @@ async def test_a_submitted_job_is_told_with_its_id_when_the_journal_is_locked(
     lock = sqlite3.connect(tmp_path / "state" / "guard.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
 
-    await here.jobs.submit(parse_graph(graph()), prompt_id=made, grant="ann", permit=permit)
+    await here.submit(graph(), made, permit)
     job = await here.wait(made, 0.5)
     lock.execute("ROLLBACK")
     lock.close()

@@ -10,12 +10,18 @@ import pytest
 from comfy_mcp.host import Ended, NodeFailure, OutputFile
 from comfy_mcp.jobs.record import (
     MAX_TEXT,
+    Overtime,
     failure_of,
     files_of,
     gpu_ms,
+    made_by,
     outcome_record,
+    overtime_note,
+    overtime_of,
     result_of,
 )
+from comfy_mcp.store import JobRow
+from comfy_mcp.store.protocol import MadeFile
 
 END = Ended(
     "failed",
@@ -24,6 +30,12 @@ END = Ended(
     started_ms=1000,
     ended_ms=2500,
     cached_nodes=2,
+)
+
+ROW = JobRow(
+    *("p", "ann", "here", "inline", "sha256:1", "dec_1", "in_progress", 0, 0),
+    cap_ms=30_000,
+    cap_rule="/gpu/max_seconds_per_job",
 )
 
 
@@ -58,14 +70,39 @@ def test_time_on_the_gpu_is_never_negative(
     assert gpu_ms({"started_ms": started, "ended_ms": ended}) == known
 
 
-def test_the_audit_row_of_an_end_names_job_decision_and_time() -> None:
-    assert outcome_record("p", "failed", "dec_1", kept(END)) == {
+@pytest.mark.parametrize("took_ms", [1500, 0, None])
+def test_the_audit_row_of_an_end_names_job_decision_grant_and_time(took_ms: int | None) -> None:
+    assert outcome_record(ROW, "failed", took_ms) == {
         "kind": "job",
         "prompt_id": "p",
         "decision_id": "dec_1",
+        "grant": "ann",
         "outcome": "failed",
-        "gpu_ms": 1500,
+        "gpu_ms": took_ms,
     }
+
+
+def test_files_of_a_job_are_those_it_made_each_once() -> None:
+    files = (
+        OutputFile("6", "images", "a.png", "sub", "temp"),
+        OutputFile("7", "images", "a.png", "sub", "temp"),
+        OutputFile("7", "images", "a.png", "sub", "output"),
+        OutputFile("8", "images", "b.png", "", "input"),
+        OutputFile("9", "text", text="hello"),
+    )
+
+    assert made_by(kept(Ended("cancelled", files))) == (
+        MadeFile("temp", "sub", "a.png"),
+        MadeFile("output", "sub", "a.png"),
+    )
+    assert made_by({}) == ()
+
+
+def test_why_a_job_was_stopped_is_read_back_from_what_was_noted() -> None:
+    noted = json.loads(json.dumps(overtime_note(ROW)))
+
+    assert overtime_of(noted) == Overtime("/gpu/max_seconds_per_job", 30_000)
+    assert overtime_of({}) is None
 
 
 def test_all_texts_of_a_job_together_are_kept_within_bounds() -> None:

@@ -7,15 +7,13 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
-
-if TYPE_CHECKING:
-    from conftest import Office
+from tests.jobs.offices import Office
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +24,7 @@ REAL = os.environ.get("COMFYUI_TEST_HOST")
 PLACES = ["0.3.64", "0.33", *(["real"] if REAL else [])]
 
 Start = Callable[..., Awaitable[EmbeddedHost]]
-Hire = Callable[..., "Office"]
+Hire = Callable[..., Office]
 MakeGraph = Callable[..., Any]
 
 

@@ -73,6 +73,42 @@ def test_a_job_that_never_ran_to_an_end_says_what_to_do(status: str) -> None:
     assert job.error.hint
 
 
+STOPPED = {"stopped_by": {"rule": "/gpu/max_seconds_per_job", "cap_ms": 30_000}}
+
+
+def test_a_job_that_the_policy_stopped_says_so_and_by_which_rule() -> None:
+    job = from_journal(row("cancelled", **STOPPED), "ann", HOST, 0)
+
+    assert job.error is not None
+    assert job.error.type == "overtime"
+    assert job.error.message == (
+        "It was stopped after 30 s: the policy allows no job to run longer"
+        " (rule /gpu/max_seconds_per_job)."
+    )
+    assert job.error.hint
+    assert job.warnings == []
+
+
+def test_a_job_that_ended_by_itself_before_the_policys_stop_reached_it_is_not_told_as_stopped() -> (
+    None
+):
+    job = from_journal(row("completed", **STOPPED), "ann", HOST, 0)
+
+    assert (job.status, job.error, job.warnings) == ("completed", None, [])
+
+
+def test_a_job_that_is_being_stopped_by_the_policy_says_so_to_its_owner_only() -> None:
+    mine = from_live(row("in_progress", **STOPPED), "ann", Running(), None, 0)
+    others = from_live(row("in_progress", **STOPPED), "bob", Running(), None, 0)
+
+    assert [text for text in mine.warnings if "30 s" in text and "being stopped" in text]
+    assert others.warnings == []
+
+
+def test_a_job_that_somebody_cancelled_has_no_error() -> None:
+    assert from_journal(row("cancelled"), "ann", HOST, 0).error is None
+
+
 def test_what_was_dropped_is_shown_at_the_end_as_well() -> None:
     job = from_journal(row("completed", warnings=["node 4"]), "ann", HOST, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,14 +13,12 @@ from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.errors import HostRejected, HostUnreachable, PermitError
 from comfy_mcp.jobs.stop import stop
 from comfy_mcp.permit import StopPermit
-
-if TYPE_CHECKING:
-    from conftest import Office
+from tests.jobs.offices import Office
 
 pytestmark = pytest.mark.anyio
 
 Start = Callable[..., Awaitable[EmbeddedHost]]
-Hire = Callable[..., "Office"]
+Hire = Callable[..., Office]
 MakeGraph = Callable[..., Any]
 Person = Callable[..., Awaitable[str]]
 

@@ -23,45 +23,12 @@ from comfy_mcp.store import (
     Charge,
     Full,
     JobRow,
-    NewJob,
-    SlotCap,
     Store,
 )
 from comfy_mcp.store.chain import GENESIS, canonical, link
+from tests.store.sample import DAY, HOST, MINUTE, NOW, a_cap, a_job, asking, calls
 
 pytestmark = pytest.mark.anyio
-
-NOW = 1_700_000_000_000
-MINUTE = 60_000
-DAY = 86_400_000
-HOST = "http://127.0.0.1:8188"
-
-
-def calls(most: int, *, window_ms: int = MINUTE, calendar: bool = False, **kw: Any) -> Charge:
-    account = {"counter": "calls", "holder": "ann", **kw}
-    return Charge(
-        **{"amount": UNIT, **account},
-        most=most * UNIT,
-        window_ms=window_ms,
-        rule="/tools/run_workflow/rate_limit",
-        calendar=calendar,
-    )
-
-
-def asking(now_ms: int = NOW, *charges: Charge, **kw: Any) -> Admission:
-    return Admission(
-        **{"decision_id": "dec_1", "record": {"tool": "run_workflow"}, **kw},
-        now_ms=now_ms,
-        charges=charges,
-    )
-
-
-def a_job(prompt_id: str, *, grant: str = "ann", host: str = HOST) -> NewJob:
-    return NewJob(prompt_id, grant, host, workflow="txt2img", digest="sha256:1")
-
-
-def a_cap(most: int, *, grant: str = "ann", host: str = HOST) -> SlotCap:
-    return SlotCap(grant, host, most, rule="/gpu/max_in_flight")
 
 
 async def in_log(store: Store) -> int:

@@ -169,7 +169,7 @@ async def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path:
     folder = tmp_path / "state"
     await accepted(folder)
     with closing(sqlite3.connect(folder / "guard.db")) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     before = (folder / "guard.db").read_bytes()
     await refused(folder, "Use the newest comfy-mcp-guard")
     assert (folder / "guard.db").read_bytes() == before

@@ -25,6 +25,7 @@ EVERYTHING = {
         "view_output": {},
         "cancel_job": {},
         "interrupt_execution": {},
+        "get_policy_status": {},
     },
 }
 

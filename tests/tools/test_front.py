@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "view_output": {"uri": f"comfy://jobs/{SOMEBODY}/outputs/0"},
     "cancel_job": {"prompt_id": SOMEBODY},
     "interrupt_execution": {},
+    "get_policy_status": {},
 }
 
 
@@ -90,6 +91,60 @@ async def test_a_denied_tool_stays_listed_and_says_why(
     assert text.startswith("[POLICY DENIED] denied: Not on this machine. (dec_")
     assert body["rule"] == f"/tools/{tool}"
     assert host.seen == []
+
+
+async def test_a_hidden_tool_answers_exactly_as_one_that_does_not_exist(sit: Sit) -> None:
+    async with sit({**EVERYTHING, "default": "allow", "hide": ["cancel_job"]}) as desk:
+        for arguments in ({}, {"prompt_id": SOMEBODY}, {"prompt_id": 7, "zz": 1}):
+            hidden = await desk.call("cancel_job", **arguments)
+            nobody = await desk.call("cancel_jab", **arguments)
+            answers = [
+                json.dumps(answer.model_dump(mode="json", by_alias=True))
+                for answer in (hidden, nobody)
+            ]
+            assert answers[0].replace("cancel_job", "cancel_jab") == answers[1]
+        codes = {row.record["code"] for row in await desk.services.store.tail(10)}
+
+    assert codes == {"not_listed"}
+
+
+async def test_a_caller_whom_the_policy_does_not_know_sees_and_may_do_nothing(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    policy = {**EVERYTHING, "grants": {"ann": {"match": {"stdio": "ann"}}}}
+
+    async with sit(policy, grant="bob") as desk:
+        assert (await desk.client.list_tools()).tools == []
+        assert (await desk.client.list_resource_templates()).resource_templates == []
+        for tool, arguments in [*ARGUMENTS.items(), ("no_such_tool", {})]:
+            _, body = await desk.refusal(tool, **arguments)
+            assert body["code"] == "no_grant"
+        with pytest.raises(MCPError, match="no_grant"):
+            await desk.client.read_resource(f"comfy://jobs/{SOMEBODY}/outputs/0")
+
+    assert host.seen == []
+
+
+async def test_a_name_on_the_wire_may_mean_another_grant(sit: Sit) -> None:
+    policy = {**EVERYTHING, "grants": {"ann": {"match": {"stdio": "laptop"}}}}
+
+    async with sit(policy, grant="laptop") as desk:
+        found = await desk.ask("get_policy_status")
+        (row, _) = [row.record for row in await desk.services.store.tail(2)]
+
+    assert found["grant"] == "ann"
+    assert row["grant"] == "ann"
+
+
+async def test_a_hidden_resource_seems_not_to_exist_and_is_written_down(sit: Sit) -> None:
+    async with sit({**EVERYTHING, "hide": ["view_output"]}) as desk:
+        templates = await desk.client.list_resource_templates()
+        with pytest.raises(MCPError, match="Unknown resource"):
+            await desk.client.read_resource(f"comfy://jobs/{SOMEBODY}/outputs/0")
+        (row,) = await desk.services.store.tail(10)
+
+    assert templates.resource_templates == []
+    assert row.record["code"] == "not_listed"
 
 
 async def test_a_denied_resource_is_not_read(sit: Sit, host: EmbeddedHost) -> None:
@@ -222,7 +277,7 @@ async def test_every_call_leaves_a_decision_and_an_outcome_in_one_whole_chain(si
     )
     assert first["code"] == "allowed"
     assert first["prompt_id"] == job["prompt_id"]
-    assert set(first["args"]) == {"workflow", "params", "wait_seconds"}
+    assert set(first["args"]) == {"workflow", "params", "wait_seconds", "front"}
     assert all(value.startswith("sha256:") for value in first["args"].values())
     assert ended["outcome"] == "completed"
     assert outcome["outcome"] == "ok"
@@ -324,7 +379,7 @@ async def test_a_server_on_another_comfyui_touches_no_job_of_this_one(
         _, body = await there.refusal("view_output", uri=done["outputs"][0]["uri"])
         changed = sent(elsewhere)
 
-    assert seen["status"] == "pending"
+    assert seen["status"] in {"pending", "in_progress"}
     assert "another ComfyUI" in seen["warnings"][0]
     assert "another ComfyUI" in text
     assert done["status"] == "completed"

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from comfy_mcp.embedded.nodes import (
     batches,
+    demo,
     diffusion,
     filters,
     geometry,
     latents,
     masks,
+    maths,
     save,
     sources,
     words,
@@ -32,15 +34,17 @@ ALL: tuple[Node, ...] = (
     *batches.NODES,
     *masks.NODES,
     *words.NODES,
+    *maths.NODES,
     *latents.NODES,
     *diffusion.NODES,
     *save.NODES,
 )
 
 
-def catalogue(profile: Profile) -> Mapping[str, Node]:
-    """The classes that a ComfyUI of that version has, by name."""
-    return {node.name: _of(node, profile) for node in ALL if profile.since(node.since)}
+def catalogue(profile: Profile, *, demo_nodes: bool = False) -> Mapping[str, Node]:
+    """The classes that a ComfyUI of that version has, by name; *demo_nodes*: and those of none."""
+    nodes = (*ALL, *demo.NODES) if demo_nodes else ALL
+    return {node.name: _of(node, profile) for node in nodes if profile.since(node.since)}
 
 
 def _of(node: Node, profile: Profile) -> Node:

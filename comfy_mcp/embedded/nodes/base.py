@@ -72,7 +72,8 @@ class Result:
 class Input:
     """One input: its *kind* is a type, or "COMBO" with a choice of *options*.
 
-    *modern*: described in the newer form.
+    *modern*: described in the newer form. *remote*: clients get the choices elsewhere, and none
+    are told.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Input:
     options: tuple[str, ...] | Callable[[Folders], list[str]] = ()
     required: bool = True
     modern: bool = False
+    remote: bool = False
 
     def choices(self, folders: Folders) -> list[str]:
         """What may be chosen, now."""
@@ -95,7 +97,9 @@ class Node:
     *lists* marks outputs that are lists, over which what follows is mapped. *modern*: describes
     itself in the newer form of /object_info. *hidden* inputs are not the client's to give.
     *unchecked* ones may have any value that *check* does not mind: it says which input is wrong
-    and why, or None. *fingerprint* is what else decides whether a cached result holds.
+    and why, or None. *fingerprint* is what else decides whether a cached result holds. *shown*
+    are the inputs as it describes them, if they become others in a graph. *partner*: it would
+    spend credits.
     """
 
     name: str
@@ -116,6 +120,9 @@ class Node:
     check: Callable[[Folders, Mapping[str, Any]], tuple[str, str] | None] | None = None
     fingerprint: Callable[[Folders, Mapping[str, Any]], str] | None = None
     unchecked: tuple[str, ...] = ()
+    shown: tuple[Input, ...] = ()
+    partner: bool = False
+    experimental: bool = False
 
     def input(self, name: str) -> Input | None:
         """The input of that name."""

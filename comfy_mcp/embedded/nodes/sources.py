@@ -12,6 +12,7 @@ from comfy_mcp.embedded.nodes.base import (
     MAX_SIZE,
     Context,
     Folders,
+    Input,
     Node,
     Result,
     combo,
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["NODES", "input_files"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+FROM_OUTPUTS: dict[str, Any] = {
+    "image_upload": True,
+    "image_folder": "output",
+    "remote": {
+        "route": "/internal/files/output",
+        "refresh_button": True,
+        "control_after_refresh": "first",
+    },
+}
 
 
 def input_files(folders: Folders) -> list[str]:
@@ -115,6 +126,20 @@ NODES = (
         (combo("image", input_files, image_upload=True),),
         ("IMAGE", "MASK"),
         _load,
+        check=_missing,
+        fingerprint=_fingerprint,
+        unchecked=("image",),
+    ),
+    Node(
+        "LoadImageOutput",
+        "Load Image (from Outputs)",
+        "image",
+        (Input("image", "COMBO", FROM_OUTPUTS, remote=True),),
+        ("IMAGE", "MASK"),
+        _load,
+        description="Loads a picture that was made before, from the output folder.",
+        experimental=True,
+        since="0.3.15",
         check=_missing,
         fingerprint=_fingerprint,
         unchecked=("image",),

@@ -1,0 +1,82 @@
+"""``limits show``: how full is every limit, and who may not go on."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from comfy_mcp.cli import options
+from comfy_mcp.cli.screen import Screen
+from comfy_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from comfy_mcp.cli.standing import Standing
+
+__all__ = ["parser", "run"]
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The options of this command."""
+    made = options.new_parser(
+        program,
+        "Show every account of the state with what it holds: how full the limits and GPU budgets"
+        " of the policy are, unfinished jobs, cool-downs and freezes. Works while servers run.",
+        f"examples:\n  {program}\n  {program} --grant ci-bot --policy policy.json --json",
+    )
+    options.add(made, "policy", "host", "state")
+    options.add_only(made, "only what concerns this caller")
+    options.add_json(made)
+    return made
+
+
+def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Show it.
+
+    Raises:
+        ConfigError: a setting or a policy file cannot be used.
+        StateError: there is no state, or it cannot be read.
+    """
+    only: str | None = given.only
+    settings = options.settings(given, environ)
+    found = asyncio.run(_look(settings, only))
+    from comfy_mcp.cli.limits_shown import as_object, show  # noqa: PLC0415 - not for --help
+
+    host = settings.address.base if settings.address else None
+    if given.as_json:
+        print(json.dumps(as_object(found, host)))
+    else:
+        show(Screen(sys.stdout), found, host)
+    return 0
+
+
+async def _look(settings: Settings, only: str | None) -> Standing:
+    from comfy_mcp.cli.standing import callers, look  # noqa: PLC0415 - not for --help
+    from comfy_mcp.cli.state import now_ms, opened  # noqa: PLC0415 - as above
+    from comfy_mcp.guard.loading import load  # noqa: PLC0415 - as above
+    from comfy_mcp.store.protocol import EVERYBODY  # noqa: PLC0415 - as above
+
+    policy = load(settings.policies).policy
+    host = settings.address.base if settings.address else None
+    async with opened(settings.state) as store:
+        at_ms = now_ms()
+        holders = {one.holder for one in await store.accounts()} - {EVERYBODY}
+        names = sorted({only} if only else {*holders, settings.grant})
+        grants = callers(policy, names, at_ms)
+        if only:
+            grants = {grant: name for grant, name in grants.items() if grant == only}
+        found = await look(store, policy, grants, host, at_ms)
+    return _only(found, only, EVERYBODY) if only else found
+
+
+def _only(found: Standing, grant: str, everybody: str) -> Standing:
+    return replace(
+        found,
+        others=tuple(one for one in found.others if one.holder in {grant, everybody}),
+        unfinished=tuple(job for job in found.unfinished if job.grant == grant),
+        freezes=tuple(one for one in found.freezes if one.grant in {grant, everybody}),
+    )

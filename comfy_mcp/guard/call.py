@@ -1,0 +1,67 @@
+"""A tool call as the gate sees it, and what the gate hands out for it: values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from comfy_mcp.guard.loading import Loaded
+from comfy_mcp.guard.question import AppliedLimit, Decision, Run
+from comfy_mcp.permit import StopPermit, SubmitPermit
+from comfy_mcp.store.protocol import Cooling, Frozen, JobRow, NewJob, Use
+
+__all__ = ["Call", "Granted", "Status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call about to happen.
+
+    *tool* is the name it was called by; *identity* the caller's name as the transport gives it,
+    *grant* who that is in journal and counters. *args* are the arguments, defaults filled in, None
+    while they are not known. *run* and *job* are what a submit would do and make; *target* is the
+    job the call is about and *owner* whose it is; *whatever_runs*: an interrupt that named no job;
+    *stop_ms* is how long the target may be stopped.
+    """
+
+    tool: str
+    identity: str
+    grant: str
+    transport: str = "stdio"
+    client: str | None = None
+    args: Mapping[str, Any] | None = None
+    run: Run | None = None
+    job: NewJob | None = None
+    target: str | None = None
+    owner: str | None = None
+    whatever_runs: bool = False
+    stop_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Leave to do what was asked; the permits are there where the call needs them."""
+
+    decision_id: str
+    submit: SubmitPermit | None = None
+    stop: StopPermit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one caller stands: what the policy says to each tool it sees, and what is used up.
+
+    *limits* has each account once, with how full it is; *slots* the caps on unfinished jobs, which
+    are *unfinished*. *standing* refuses everything at the moment; *degraded* says why the newest
+    policy file is not in force.
+    """
+
+    grant: str
+    loaded: Loaded
+    decisions: Mapping[str, Decision]
+    limits: tuple[tuple[AppliedLimit, Use], ...] = ()
+    slots: tuple[Use, ...] = ()
+    unfinished: tuple[JobRow, ...] = ()
+    standing: Frozen | Cooling | None = None
+    degraded: str | None = None

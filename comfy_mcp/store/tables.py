@@ -1,0 +1,122 @@
+"""The statements that make the tables, version by version: each brings the one before it up."""
+
+from __future__ import annotations
+
+from comfy_mcp.store.chain import GENESIS
+
+__all__ = ["APPLICATION", "STEPS"]
+
+APPLICATION = 0x436D4764
+
+_KEPT_MS = 31 * 86_400_000
+"""Charges are kept at least this long, so that a limit whose window is edited forgets nothing."""
+
+_FIRST = (
+    """CREATE TABLE head (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        last_ms INTEGER NOT NULL,
+        longest_ms INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        hash TEXT NOT NULL
+    )""",
+    """CREATE TABLE charges (
+        id INTEGER PRIMARY KEY,
+        decision_id TEXT NOT NULL,
+        counter TEXT NOT NULL,
+        holder TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        amount INTEGER NOT NULL CHECK (amount >= 0)
+    )""",
+    "CREATE INDEX charges_of_account ON charges (counter, holder, at_ms, amount)",
+    """CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        prompt_id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        workflow TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        decision_id TEXT NOT NULL,
+        status TEXT NOT NULL,
+        open INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        changed_ms INTEGER NOT NULL,
+        result TEXT NOT NULL
+    )""",
+    "CREATE INDEX jobs_open ON jobs (host, owner) WHERE open = 1",
+    """CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        previous TEXT NOT NULL,
+        hash TEXT NOT NULL,
+        record TEXT NOT NULL
+    )""",
+    f"PRAGMA application_id = {APPLICATION}",
+    f"INSERT INTO head VALUES (1, 0, {_KEPT_MS}, 0, '{GENESIS}')",  # noqa: S608 - our own words
+)
+
+# A server of version 1 may still run on a state that was brought up: it goes on working, because
+# every new column has a default, and triggers keep the totals for it.
+_SECOND = (
+    "ALTER TABLE charges ADD COLUMN refund TEXT NOT NULL DEFAULT 'never'",
+    # What was reserved, in a row whose amount became what was really taken.
+    "ALTER TABLE charges ADD COLUMN reserved INTEGER",
+    "CREATE INDEX charges_to_settle ON charges (decision_id) WHERE refund <> 'never'",
+    # One for each window that was ever asked for: what its account took after from_ms. All of it
+    # follows from the charges, so that a row may be missing, but never wrong.
+    """CREATE TABLE totals (
+        counter TEXT NOT NULL,
+        holder TEXT NOT NULL,
+        window_ms INTEGER NOT NULL,
+        calendar INTEGER NOT NULL,
+        from_ms INTEGER NOT NULL,
+        amount INTEGER NOT NULL CHECK (typeof(amount) = 'integer' AND amount >= 0),
+        PRIMARY KEY (counter, holder, window_ms, calendar)
+    ) WITHOUT ROWID""",
+    """CREATE TRIGGER charge_taken AFTER INSERT ON charges BEGIN
+        UPDATE totals SET amount = amount + NEW.amount
+        WHERE counter = NEW.counter AND holder = NEW.holder AND from_ms < NEW.at_ms;
+    END""",
+    """CREATE TRIGGER charge_settled AFTER UPDATE OF amount ON charges BEGIN
+        UPDATE totals SET amount = amount + (NEW.amount - OLD.amount)
+        WHERE counter = OLD.counter AND holder = OLD.holder AND from_ms < OLD.at_ms;
+    END""",
+    """CREATE TRIGGER charge_dropped AFTER DELETE ON charges BEGIN
+        UPDATE totals SET amount = amount - OLD.amount
+        WHERE counter = OLD.counter AND holder = OLD.holder AND from_ms < OLD.at_ms;
+    END""",
+    "ALTER TABLE jobs ADD COLUMN shape TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN cap_ms INTEGER",
+    "ALTER TABLE jobs ADD COLUMN cap_rule TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN running_ms INTEGER",
+    "ALTER TABLE jobs ADD COLUMN gpu_ms INTEGER",
+    "CREATE INDEX jobs_to_settle ON jobs (decision_id) WHERE open = 1",
+    """CREATE INDEX jobs_of_shape ON jobs (host, shape, id, gpu_ms)
+        WHERE status = 'completed' AND gpu_ms IS NOT NULL""",
+    """CREATE TABLE files (
+        host TEXT NOT NULL,
+        type TEXT NOT NULL,
+        subfolder TEXT NOT NULL,
+        filename TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        job INTEGER NOT NULL,
+        PRIMARY KEY (host, type, subfolder, filename)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE freezes (
+        holder TEXT PRIMARY KEY,
+        reason TEXT NOT NULL,
+        keep_reads INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE cooldowns (
+        holder TEXT NOT NULL,
+        most INTEGER NOT NULL,
+        window_ms INTEGER NOT NULL,
+        cooldown_ms INTEGER NOT NULL,
+        began_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,
+        PRIMARY KEY (holder, most, window_ms, cooldown_ms)
+    ) WITHOUT ROWID""",
+)
+
+STEPS = (_FIRST, _SECOND)
+"""What makes version 1 of nothing, version 2 of version 1, and so on."""
