@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 
-from bench import decisions, jobs, memory, size, start
+from bench import decisions, jobs, ledger, memory, size, start
 from bench.figures import Figure, as_json, table
 from bench.places import Place, embedded_host, place
 
@@ -39,6 +39,7 @@ def _measure(here: Place, options: argparse.Namespace) -> list[Figure]:
         *start.measure(here, options.starts),
         *size.measure(here),
         *anyio.run(decisions.measure, here, options.decisions),
+        *anyio.run(ledger.measure, here.folder, options.decisions),
         *memory.measure(here),
     ]
 

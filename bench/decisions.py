@@ -34,7 +34,7 @@ async def measure(place: Place, rounds: int) -> list[Figure]:
     large = _decided(_large_policy(), _large_question(), rounds)
     store = SqliteStore(place.folder / "gate")
     gate = Gate(
-        PolicySource((place.policy,)),
+        PolicySource((place.policy,), now_ns=_much_later),
         store,
         now_ms=lambda: time.time_ns() // 1_000_000,
         new_id=lambda: secrets.token_hex(8),

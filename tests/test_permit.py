@@ -22,6 +22,24 @@ def test_a_permit_for_one_graph_and_job_is_none_for_another(prompt_id: str, dige
         submit_permit().spend(prompt_id=prompt_id, digest=digest)
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_permit_for_one_place_in_the_queue_is_none_for_another(*, allowed: bool) -> None:
+    permit = SubmitPermit(decision_id="dec_1", prompt_id="a", digest="sha256:1", front=allowed)
+
+    with pytest.raises(PermitError, match="dec_1 is for another"):
+        permit.spend(prompt_id="a", digest="sha256:1", front=not allowed)
+    permit.spend(prompt_id="a", digest="sha256:1", front=allowed)
+
+
+@pytest.mark.parametrize("front", [True, False])
+def test_a_permit_says_whether_the_job_goes_before_others(*, front: bool) -> None:
+    permit = SubmitPermit(decision_id="dec_1", prompt_id="a", digest="sha256:1", front=front)
+
+    with pytest.raises(PermitError, match="dec_1 is for another"):
+        permit.spend(prompt_id="a", digest="sha256:1", front=not front)
+    permit.spend(prompt_id="a", digest="sha256:1", front=front)
+
+
 def test_a_wrong_use_does_not_use_a_permit_up() -> None:
     permit = submit_permit()
     with pytest.raises(PermitError):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
@@ -64,6 +64,15 @@ def _is_text(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _all_texts(items: Iterable[object]) -> bool:
+    """Each is a text. In one step, since a graph has hundreds of names and a policy many rules."""
+    try:
+        "\n".join(cast("Iterable[str]", items)).encode()
+    except (TypeError, UnicodeEncodeError):
         return False
     return True
 
@@ -138,6 +147,8 @@ def _contains(operand: object) -> Holds:
         if not isinstance(value, list | tuple):
             return None
         items = cast("list[object]", value)
+        if what == "string":
+            return operand in items if _all_texts(items) else None
         if any(kind(item) != what for item in items):
             return None
         return any(_same(operand, item) for item in items)
@@ -170,7 +181,7 @@ def _glob(operand: object) -> Holds:
     def holds(value: object) -> bool | None:
         if isinstance(value, list | tuple):
             items = cast("list[object]", value)
-            if any(kind(item) != "string" for item in items):
+            if not _all_texts(items):
                 return None
             return any(fits(cast("str", item)) for item in items)
         return fits(cast("str", value)) if kind(value) == "string" else None

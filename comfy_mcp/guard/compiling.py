@@ -107,7 +107,7 @@ def _words(files: tuple[Layer, ...], own: tuple[Layer, ...], tool: str) -> Words
 
 def _checks(rules: tuple[Rule, ...], *, denies: bool) -> tuple[Check, ...]:
     return tuple(
-        Check(denies, one, rule, _spaces(one.conditions), _facts(one.conditions))
+        Check(one, rule, _spaces(one.conditions), _facts(one.conditions))
         for rule in rules
         for one in (rule.deny_if if denies else rule.require)
     )

@@ -84,12 +84,8 @@ class Models(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A predicate with its rule, and what has to be known to judge it.
+    """A predicate with its rule, and what has to be known to judge it."""
 
-    *denies* tells a ``deny_if`` from a ``require``.
-    """
-
-    denies: bool
     predicate: Predicate
     rule: Rule
     spaces: frozenset[str]

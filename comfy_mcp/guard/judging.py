@@ -37,8 +37,8 @@ def matching(case: Case, check: Check) -> bool:
 
 
 def ruled_out(case: Case, check: Check) -> bool:
-    """A denial in which some condition that is determined does not hold: it cannot matter."""
-    return check.denies and any(
+    """Some condition that is determined does not hold: the others cannot matter."""
+    return any(
         not _undetermined(case, condition) and not _matched(case, condition)
         for condition in check.predicate.conditions
     )

@@ -62,8 +62,8 @@ class ComfyHost:
         self._now_ms = now_ms
         self._timeouts = timeouts
         self._wire = Transport(address, timeouts=timeouts, pause=pause, lost=self._forget)
-        self._information = Information(self._wire, address.base, now_ms)
-        self._pictures = Pictures(self._wire, address.base)
+        self._information = Information(self._wire, address.base, now_ms, seconds=timeouts.known)
+        self._pictures = Pictures(self._wire, address.base, seconds=timeouts.known)
         self._jobs_api: bool | None = None
         self._stats: SystemStats | None = None
 

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,9 +26,6 @@ __all__ = ["Information"]
 KEPT_MS = 60_000
 """Models come and go while ComfyUI runs."""
 
-SECONDS = 10.0
-"""For everything that one workflow needs to know together."""
-
 MOST_BYTES = 8 * 1024 * 1024
 """Of one class, or one folder's list; what is larger is not read."""
 
@@ -42,6 +39,7 @@ _NOT_MODELS = frozenset({"custom_nodes", "datasets", "configs"})
 """Folders whose lists have every file there is, and no model that a node chooses from."""
 
 _Names = TypeAdapter(list[str])
+_Object = TypeAdapter(dict[str, Any])
 _Value = TypeVar("_Value")
 _Lists = Mapping[str, frozenset[str]]
 
@@ -59,12 +57,18 @@ class _NotToBeHad(Exception):
 
 
 class Information:
-    """Node classes and model lists of one host; nothing is asked before it is needed."""
+    """Node classes and model lists of one host; nothing is asked before it is needed.
 
-    def __init__(self, wire: Transport, base: str, now_ms: Callable[[], int]) -> None:
+    *seconds* are for everything that one workflow needs to know together.
+    """
+
+    def __init__(
+        self, wire: Transport, base: str, now_ms: Callable[[], int], *, seconds: float
+    ) -> None:
         self._wire = wire
         self._base = base
         self._now_ms = now_ms
+        self._seconds = seconds
         self._classes: dict[str, _Kept[ClassInfo]] = {}
         self._models: _Kept[_Lists] | None = None
 
@@ -76,7 +80,7 @@ class Information:
     async def classes(self, names: Collection[str]) -> dict[str, ClassInfo | None]:
         """What the host says of each class, None of one it does not have.
 
-        A class of which nothing could be learnt within ten seconds is left out.
+        A class of which nothing could be learnt in time is left out.
         """
         inquiry = _Inquiry(self)
         found: dict[str, ClassInfo | None] = {}
@@ -86,7 +90,7 @@ class Information:
                 found[name] = self._lately(name) or await inquiry.ask(name)
 
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await asyncio.gather(*map(put, sorted(names)[:MOST_CLASSES]))
         return found
 
@@ -110,15 +114,17 @@ class Information:
     def models(self, lists: _Lists) -> None:
         self._models = _Kept(lists, self._now_ms())
 
-    async def get(self, path: str) -> bytes:
-        """The body of an answer 200.
+    async def get(self, path: str, *, without: bytes | None = None) -> bytes:
+        """The body of an answer 200; *without* is that of a ComfyUI that has no such route.
 
         Raises:
             HostError: nobody answered.
             _NotToBeHad: another answer.
         """
         with reading(self._base):
-            async with self._wire.open("GET", path, seconds=SECONDS) as answer:
+            async with self._wire.open("GET", path, seconds=self._seconds) as answer:
+                if answer.status == HTTPStatus.NOT_FOUND and without is not None:
+                    return without
                 body = await bounded(answer, MOST_BYTES)
                 if answer.status != HTTPStatus.OK or body is None:
                     raise _NotToBeHad
@@ -136,21 +142,35 @@ class _Inquiry:
         self._asking = asyncio.Semaphore(AT_ONCE)
         self._listing = asyncio.Lock()
         self._listed: _Lists | None = None
+        self._replaced: Collection[str] | None = None
 
     async def ask(self, name: str) -> ClassInfo | None:
         body = await self._get(f"/object_info/{quote(name, safe='')}")
         nodes = Nodes.validate_json(body)
         if not nodes:
+            if name in await self._replacements():
+                # It would run as another class, with other inputs: nobody knows what that does.
+                raise _NotToBeHad
             return None
         if name not in nodes:
             raise _NotToBeHad
         told = described(nodes[name])
+        if told is None:
+            raise _NotToBeHad
         info = class_info(told, {} if not told.files else self._all.models or {})
         if UNCLEAR in info.folders.values():
             # A model that came a moment ago is in the choices, but not in lists of a minute ago.
             info = class_info(told, await self._lists())
         self._all.keep(name, info)
         return info
+
+    async def _replacements(self) -> Collection[str]:
+        """Classes that ComfyUI itself turns into others when it lacks them."""
+        async with self._listing:
+            if self._replaced is None:
+                body = await self._get("/node_replacements", without=b"{}")
+                self._replaced = frozenset(_Object.validate_json(body))
+            return self._replaced
 
     async def _lists(self) -> _Lists:
         async with self._listing:
@@ -169,6 +189,6 @@ class _Inquiry:
         except (_NotToBeHad, ValidationError):
             return frozenset()
 
-    async def _get(self, path: str) -> bytes:
+    async def _get(self, path: str, *, without: bytes | None = None) -> bytes:
         async with self._asking:
-            return await self._all.get(path)
+            return await self._all.get(path, without=without)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -22,6 +23,8 @@ _MODEL_SUFFIXES = (
 _NO_MODEL = frozenset({"", "none", "[none]", "disabled", "default", "auto", "baked vae"})
 _PLAIN = (str, int, float, bool)
 _DEEPEST = 4
+_MOST_INPUTS = 10_000
+"""Inputs that grow multiply with each other: a class that has more of them is not described."""
 
 
 class Node(BaseModel):
@@ -48,9 +51,14 @@ class Described:
     files: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
 
-def described(node: Node) -> Described:
-    """What can be said without knowing the model folders."""
-    inputs = dict(_inputs(node.input, "", _DEEPEST))
+def described(node: Node) -> Described | None:
+    """What can be said without knowing the model folders; None if there is no end to it."""
+    found = list(islice(_inputs(node.input, "", _DEEPEST), _MOST_INPUTS))
+    if len(found) == _MOST_INPUTS:
+        return None
+    inputs: dict[str, _Input] = {}
+    for name, spec in found:
+        inputs[name] = inputs[name].merged(spec) if name in inputs else spec
     module = node.python_module or ""
     return Described(
         api_node=bool(node.api_node) or module.split(".")[0] == "comfy_api_nodes",
@@ -96,6 +104,11 @@ class _Input:
     options: frozenset[str]
     more: Mapping[str, Any]
 
+    def merged(self, other: _Input) -> _Input:
+        """What holds whichever of the two a graph means by the same name."""
+        agreed = {name: told for name, told in self.more.items() if other.more.get(name) == told}
+        return _Input(self.options | other.options, agreed)
+
 
 def _inputs(groups: object, before: str, deepest: int) -> Iterator[tuple[str, _Input]]:
     """Every input by the name that a graph gives it; those of dynamic inputs, too."""
@@ -119,8 +132,10 @@ def _dynamic(
             yield from _inputs(_object(option).get("inputs"), before, deepest)
     if kind == "COMFY_AUTOGROW_V3":
         template = _object(more.get("template"))
-        for _, one in _inputs(template.get("input"), "", deepest):
-            for name in _names(template):
+        names = _names(template)
+        grown = _inputs(template.get("input"), "", deepest) if names else ()
+        for _, one in grown:
+            for name in names:
                 yield before + name, one
 
 

@@ -21,9 +21,6 @@ __all__ = ["Pictures"]
 MOST_BYTES = 32 * 1024 * 1024
 """A file is read to its end, since what comes last may be more pictures; no larger ones are."""
 
-SECONDS = 10.0
-"""For all pictures of one workflow together."""
-
 MOST_FILES = 50
 AT_ONCE = 2
 
@@ -35,16 +32,17 @@ _ODD = re.compile(r"[\\%*?{\0]|\.\.|\A/|\Ablake3:|\[(?:output|temp|input)\]\Z")
 
 
 class Pictures:
-    """Pictures of one host."""
+    """Pictures of one host; *seconds* are for all pictures of one workflow together."""
 
-    def __init__(self, wire: Transport, base: str) -> None:
+    def __init__(self, wire: Transport, base: str, *, seconds: float) -> None:
         self._wire = wire
         self._base = base
+        self._seconds = seconds
 
     async def sizes(self, names: frozenset[str]) -> dict[str, Size | None]:
         """The size of each picture, named as nodes load it; None for what is none, or not plainly.
 
-        What was not had within ten seconds is left out.
+        What was not had in time is left out.
         """
         found: dict[str, Size | None] = {}
         reading_now = asyncio.Semaphore(AT_ONCE)
@@ -55,7 +53,7 @@ class Pictures:
                     found[name] = await self._size(name)
 
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await asyncio.gather(*map(put, sorted(names)[:MOST_FILES]))
         return found
 
@@ -70,7 +68,7 @@ class Pictures:
         """The whole file; None if there is none, or it is no picture, or too large."""
         with reading(self._base):
             async with self._wire.open(
-                "GET", "/view", params=place, headers=_HEADERS, seconds=SECONDS
+                "GET", "/view", params=place, headers=_HEADERS, seconds=self._seconds
             ) as answer:
                 if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                     return None

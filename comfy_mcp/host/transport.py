@@ -39,11 +39,15 @@ MAX_JSON = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, for an answer, and for the answer to a submit (it validates first)."""
+    """Seconds: to connect, for an answer, and for the answer to a submit (it validates first).
+
+    *known* is for all that one workflow's facts need to know of the host together.
+    """
 
     connect: float = 5.0
     answer: float = 10.0
     submit: float = 60.0
+    known: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

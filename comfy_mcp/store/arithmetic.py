@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["calendar_start", "calendar_wait", "nearest_rank", "rolling_wait"]
+__all__ = [
+    "calendar_start",
+    "calendar_wait",
+    "nearest_rank",
+    "rolling_wait",
+    "rolling_wait_from_newest",
+]
 
 _DAY_MS = 86_400_000
 _WEEK_MS = 7 * _DAY_MS
@@ -43,6 +49,28 @@ def rolling_wait(
         if left + amount <= most:
             break
     return wait
+
+
+def rolling_wait_from_newest(
+    newest_first: Iterable[tuple[int, int]],
+    *,
+    amount: int,
+    most: int,
+    window_ms: int,
+    now_ms: int,
+) -> int | None:
+    """As `rolling_wait`, from the other end: no more is read than may stay, and one that may not.
+
+    *newest_first* has one ``(at_ms, amount)`` for each charge that counts now.
+    """
+    if amount > most:
+        return None
+    room = most - amount
+    for at_ms, size in newest_first:
+        room -= size
+        if room < 0:
+            return at_ms + window_ms - now_ms
+    return 0
 
 
 def calendar_start(now_ms: int, window_ms: int) -> int:

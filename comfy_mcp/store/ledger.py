@@ -6,7 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from comfy_mcp.store import journal, totals
-from comfy_mcp.store.arithmetic import calendar_wait, rolling_wait
+from comfy_mcp.store.arithmetic import (
+    calendar_wait,
+    rolling_wait,
+    rolling_wait_from_newest,
+)
 from comfy_mcp.store.protocol import UNIT, Admission, Charge, Full, Refund, SlotCap, Use
 
 if TYPE_CHECKING:
@@ -132,14 +136,13 @@ def _room(
     """How long until *amount* more fits."""
     if charge.calendar:
         return calendar_wait(used, amount, charge.most, charge.window_ms, now_ms)
-    return rolling_wait(
-        totals.oldest_first(connection, charge, now_ms),
-        used=used,
-        amount=amount,
-        most=charge.most,
-        window_ms=charge.window_ms,
-        now_ms=now_ms,
-    )
+    window = {"amount": amount, "most": charge.most, "window_ms": charge.window_ms}
+    if used - charge.most + amount > charge.most - amount:
+        # More has to leave than may stay: the last to leave is found sooner from the other end.
+        newest_first = totals.newest_first(connection, charge, now_ms)
+        return rolling_wait_from_newest(newest_first, now_ms=now_ms, **window)
+    oldest_first = totals.oldest_first(connection, charge, now_ms)
+    return rolling_wait(oldest_first, used=used, now_ms=now_ms, **window)
 
 
 def _wait(full: Full) -> tuple[bool, int]:

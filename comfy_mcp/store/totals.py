@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from comfy_mcp.store.protocol import Charge
 
-__all__ = ["oldest_first", "roll", "used"]
+__all__ = ["newest_first", "oldest_first", "roll", "used"]
 
 _KNOWN = """
     SELECT amount, (
@@ -62,6 +62,13 @@ def oldest_first(
 ) -> Iterator[tuple[int, int]]:
     """``(at_ms, amount)`` of all that is within the window, read as it is asked for."""
     return connection.execute(_TAKEN, _asked(charge, now_ms))
+
+
+def newest_first(
+    connection: sqlite3.Connection, charge: Charge, now_ms: int
+) -> Iterator[tuple[int, int]]:
+    """The same from the other end."""
+    return connection.execute(f"{_TAKEN} DESC", _asked(charge, now_ms))
 
 
 def _used(connection: sqlite3.Connection, asked: dict[str, str | int]) -> tuple[int, bool]:

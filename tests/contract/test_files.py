@@ -59,6 +59,35 @@ async def test_a_file_is_given_out_whole_in_part_or_not_again(comfyui: Comfy) ->
     assert unchanged.status == 304
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status", "first", "last"),
+    [
+        ("bytes=0-", 206, 0, None),
+        ("bytes=10-19", 206, 10, 20),
+        ("bytes=-5", 206, -5, None),
+        ("bytes=0-99999999", 206, 0, None),
+        ("bytes=99999999-", 416, 0, 0),
+        ("nonsense", 416, 0, 0),
+    ],
+)
+async def test_a_part_of_a_file_is_what_was_asked_for_as_far_as_there_is_any(
+    comfyui: Comfy, wanted: str, status: int, first: int, last: int | None
+) -> None:
+    content, name = png("red"), f"contract-{new_id()}.png"
+    await upload(comfyui, content, name)
+
+    answer = await comfyui.ask(
+        "GET", "/api/view", params={"filename": name, "type": "input"}, headers={"Range": wanted}
+    )
+
+    assert answer.status == status
+    if status == 206:
+        part = content[first:last]
+        assert answer.body == part
+        assert answer.headers["Content-Length"] == str(len(part))
+        assert answer.headers["Content-Range"].endswith(f"/{len(content)}")
+
+
 async def test_a_name_may_say_which_folder_it_means(comfyui: Comfy) -> None:
     name = f"{new_id()}.png"
     await upload(comfyui, png("red"), name)

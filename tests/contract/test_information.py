@@ -54,6 +54,39 @@ async def test_an_unknown_node_is_an_empty_object(comfyui: Comfy) -> None:
     assert (answer.status, answer.body) == (200, {})
 
 
+async def test_each_class_tells_the_same_alone_as_among_all(comfyui: Comfy) -> None:
+    everything = (await comfyui.get("/api/object_info")).body
+
+    for name in ("KSampler", "CheckpointLoaderSimple", "LoadImageOutput", "UpscaleModelLoader"):
+        assert (await comfyui.get(f"/api/object_info/{name}")).body == {name: everything[name]}
+
+
+async def test_only_partner_nodes_say_that_they_are(comfyui: Comfy) -> None:
+    for info in (await comfyui.get("/object_info")).body.values():
+        partner = info["python_module"].split(".")[0] == "comfy_api_nodes"
+        assert partner or not info.get("api_node"), info["name"]
+        assert isinstance(info.get("api_node", False), bool)
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "folder"),
+    [
+        ("CheckpointLoaderSimple", "ckpt_name", "checkpoints"),
+        ("LoraLoader", "lora_name", "loras"),
+        ("UpscaleModelLoader", "model_name", "upscale_models"),
+    ],
+)
+async def test_what_a_loader_may_choose_is_what_is_in_its_folder(
+    comfyui: Comfy, name: str, choice: str, folder: str
+) -> None:
+    info = (await comfyui.get(f"/object_info/{name}")).body[name]
+    kind, *more = info["input"]["required"][choice]
+
+    files = (await comfyui.get(f"/models/{folder}")).body
+
+    assert sorted(more[0]["options"] if kind == "COMBO" else kind) == sorted(files)
+
+
 async def test_the_nodes_of_the_demo_are_those_of_comfyui(comfyui: Comfy, tmp_path: Path) -> None:
     everything = (await comfyui.get("/object_info")).body
     profile = PROFILES["0.33" if comfyui.since("0.33") else "0.3.64"]

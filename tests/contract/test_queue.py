@@ -154,3 +154,42 @@ async def test_the_count_covers_what_runs_and_what_waits(comfyui: Comfy) -> None
 
     assert set(answer.body) == {"exec_info"}
     assert answer.body["exec_info"]["queue_remaining"] >= 1
+
+
+async def test_the_count_rises_with_what_waits_and_falls_with_what_is_taken_out(
+    comfyui: Comfy,
+) -> None:
+    ids = [new_id() for _ in range(2)]
+    async with comfyui.busy():
+        before = await remaining(comfyui)
+        for prompt_id in ids:
+            await comfyui.submit(fresh("small"), prompt_id=prompt_id)
+        during = await remaining(comfyui)
+        await comfyui.post("/queue", {"delete": ids})
+        after = await remaining(comfyui)
+
+    assert (during, after) == (before + 2, before)
+    assert isinstance(during, int)
+
+
+async def remaining(comfyui: Comfy) -> int:
+    """How many jobs run or wait."""
+    return (await comfyui.get("/api/prompt")).body["exec_info"]["queue_remaining"]
+
+
+async def test_jobs_that_go_first_are_next_the_newest_before_the_others(comfyui: Comfy) -> None:
+    plain, first, newest = ids = [new_id() for _ in range(3)]
+    async with comfyui.busy():
+        await comfyui.submit(fresh("small"), prompt_id=plain)
+        for prompt_id in (first, newest):
+            answer = await comfyui.submit(fresh("small"), prompt_id=prompt_id, front=True)
+            assert answer.body["number"] < 0
+        turns = sorted((each[0], each[1]) for each in await comfyui.pending() if each[1] in ids)
+        await comfyui.post("/queue", {"delete": ids})
+
+    assert [prompt_id for _, prompt_id in turns] == [newest, first, plain]
+
+
+@pytest.mark.parametrize("front", [False, None, 0, ""])
+async def test_a_job_that_does_not_ask_to_go_first_does_not(comfyui: Comfy, front: Any) -> None:
+    assert (await comfyui.submit(fresh("small"), front=front)).body["number"] >= 0

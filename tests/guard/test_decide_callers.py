@@ -89,6 +89,7 @@ def test_a_name_that_several_grants_have_means_none_of_them() -> None:
     )
     found = Policy((PolicyFile(layer=Layer(default_allow=True), grants=(one, two)),))
     assert decide(found, question("get_job")).code == "no_grant"
+    assert wanted(found, "run_workflow", "me") == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def test_node_classes(gpu: dict[str, Any], denied_by: str | None) -> None:
         assert (decision.code, decision.rule) == ("node_class", f"/gpu/{denied_by}")
 
 
+def test_a_letter_that_becomes_two_when_it_is_folded_is_still_one() -> None:
+    decision = ask_run({"deny_node_classes": ["Gro?"]}, Facts(node_classes={"Groß": "5"}))
+    assert decision.code == "node_class"
+
+
 def test_a_node_that_is_not_allowed_is_named_with_its_class() -> None:
     decision = ask_run({"allow_node_classes": ["K*"]}, Facts(node_classes=CLASSES))
     assert decision.reason.startswith("Node 4 ('MyPython [x]') is of no class")
@@ -99,6 +104,7 @@ def test_partner_nodes_spend_credits(word: str | None, effect: Effect, code: str
         ({"deny_models": {"loras": ["sub\\x.pt"]}}, {"loras": ["sub/x.pt"]}, False),
         ({"deny_models": {"loras": ["x.pt"]}}, {"loras": ["\uff58.pt"]}, False),
         ({"deny_models": {"loras": ["x [1].pt"]}}, {"loras": ["x [1].pt"]}, False),
+        ({"deny_models": {"loras": ["gro?.pt"]}}, {"loras": ["groß.pt"]}, False),
         ({"deny_models": {"loras": ["x"]}}, {"checkpoints": ["x"]}, True),
         ({"deny_models": {"*": ["x"]}}, {"checkpoints": ["x"]}, False),
         ({"deny_models": {"loras": ["x"]}}, {"nowhere": ["x"]}, False),

@@ -55,6 +55,7 @@ CASES: list[tuple[str, object, str, str, object, tuple[bool, bool, bool]]] = [
     ("below nothing", {}, "args.a.b", "eq", 1, (False, False, True)),
     ("below null", {"a": None}, "args.a.b", "eq", 1, (False, False, True)),
     ("below a text", {"a": "x"}, "args.a.b", "eq", 1, (False, True, True)),
+    ("far below a text", {"a": "x"}, "args.a.b.c", "eq", 1, (False, True, True)),
     ("below a list", {"a": [1]}, "args.a.b", "eq", 1, (False, True, True)),
     ("an item", {"a": [7, 8]}, "args.a[1]", "eq", 8, (True, True, True)),
     ("an item past the end", {"a": [7]}, "args.a[1]", "eq", 8, (False, False, True)),

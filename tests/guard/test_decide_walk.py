@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from comfy_mcp.guard.callers import caller_of
 from comfy_mcp.guard.catalog import TOOLS, ToolClass
+from comfy_mcp.guard.compiling import in_force
 from comfy_mcp.guard.decide import STEPS, decide, walk, wanted
 from comfy_mcp.guard.question import Question, Run
 from comfy_mcp.workflow.facts import Facts
@@ -98,6 +100,19 @@ def test_predicates_that_wait_for_the_graph_are_counted() -> None:
     steps = walk(policy({"tools": {"run_workflow": rule}}), Question("run_workflow", "me"))
     looked = next(one for one in steps if one.step == "deny_if")
     assert looked.words == "0 do not match; 1 cannot be judged yet"
+
+
+def test_tables_are_made_once_and_never_for_what_a_caller_makes_up() -> None:
+    found = policy({**ALLOWED, "grants": {"me": {}}})
+    caller = caller_of(found, "me", 0)
+    assert in_force(found, "get_job", caller) is in_force(found, "get_job", caller)
+    decide(found, question("get_job"))
+    kept = len(vars(found)["_kept"])
+    for number in range(20):
+        decide(found, question(f"tool-{number}"))
+        decide(found, question("get_job", identity=f"caller-{number}"))
+        wanted(found, f"tool-{number}", f"caller-{number}")
+    assert len(vars(found)["_kept"]) == kept
 
 
 # Facts that are wanted.

@@ -38,7 +38,7 @@ FORCE = {Effect.ALLOW: 0, Effect.APPROVAL: 1, Effect.DENY: 2}
 CALLERS = ("ann", "bob", "eve")
 AT_MS = 1_000
 
-laws = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
 def mostly(common: Any, rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

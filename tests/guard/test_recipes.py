@@ -27,9 +27,7 @@ def test_a_recipe_is_a_policy_without_a_warning_and_tests_that_pass(
     policy, cases = blocks(RECIPES[title])
     assert parse(policy, "policy.json").warnings == ()
     (tmp_path / "policy.json").write_text(policy)
-    (tmp_path / "cases.json").write_text(
-        json.dumps({"policy": "policy.json"} | json.loads(cases))
-    )
+    (tmp_path / "cases.json").write_text(json.dumps({"policy": "policy.json"} | json.loads(cases)))
     monkeypatch.setenv("TZ", "UTC")
 
     status = run(["policy", "test", str(tmp_path / "cases.json")])

@@ -140,15 +140,18 @@ async def embedded() -> AsyncIterator[Callable[..., Awaitable[EmbeddedHost]]]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Callable[..., ComfyHost]]:
-    """Makes clients, whose clock stands at 0."""
+    """Makes clients, whose clock stands at 0 unless they get another."""
     async with AsyncExitStack() as stack:
 
         def make(
-            url: str, headers: Mapping[str, str] | None = None, timeouts: Timeouts | None = None
+            url: str,
+            headers: Mapping[str, str] | None = None,
+            timeouts: Timeouts | None = None,
+            now_ms: Callable[[], int] = lambda: 0,
         ) -> ComfyHost:
             host = ComfyHost(
                 Address(url, headers or {}),
-                now_ms=lambda: 0,
+                now_ms=now_ms,
                 timeouts=timeouts or Timeouts(connect=2, answer=5, submit=5),
                 pause=0,
             )

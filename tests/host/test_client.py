@@ -113,6 +113,41 @@ async def test_a_host_that_never_answers_is_asked_once(
     assert server.asked("GET", "/api/system_stats") == 1
 
 
+@pytest.mark.parametrize("front", [True, False])
+async def test_only_a_job_that_may_go_first_says_so(
+    client: Client, embedded: Start, graph: MakeGraph, *, front: bool
+) -> None:
+    comfy = await embedded(faults=Faults(deaf_ms=60_000))
+    host = client(comfy.url)
+    ids = [str(uuid4()) for _ in range(3)]
+    for turn, made in enumerate(ids):
+        first, sent = front and turn == 2, parse_graph(graph(n1={"color": turn}))
+        permit = SubmitPermit(
+            decision_id="d", prompt_id=made, digest=digest(sent.to_json()), front=first
+        )
+        await host.submit(sent, prompt_id=made, client_id="c", permit=permit, front=first)
+        await comfy.until(lambda it: it.running is not None)
+
+    assert comfy.pending == ((ids[2], ids[1]) if front else (ids[1], ids[2]))
+    bodies = [each.body for each in comfy.seen if (each.method, each.path) == ("POST", "/prompt")]
+    assert ["front" in body for body in bodies] == [False, False, front]
+
+
+async def test_without_leave_nothing_goes_first(
+    client: Client, embedded: Start, graph: MakeGraph
+) -> None:
+    comfy = await embedded()
+    sent, made = parse_graph(graph()), str(uuid4())
+    permit = SubmitPermit(decision_id="d", prompt_id=made, digest=digest(sent.to_json()))
+
+    with pytest.raises(PermitError):
+        await client(comfy.url).submit(
+            sent, prompt_id=made, client_id="c", permit=permit, front=True
+        )
+
+    assert submits(comfy) == 0
+
+
 async def test_a_submit_without_an_answer_in_time_is_lost_and_sent_once(
     client: Client, stranger: StrangerAt, send: Send
 ) -> None:

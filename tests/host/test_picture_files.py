@@ -194,6 +194,21 @@ def test_a_beginning_alone_has_no_size(start: bytes) -> None:
         assert measured(start, name) is None
 
 
+@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (2**32 - 1, 1)])
+def test_a_small_file_that_claims_to_be_a_huge_picture_is_believed(size: tuple[int, int]) -> None:
+    """Nothing is decoded, so that measuring it costs nothing."""
+    (kind, data), *rest = chunks(picture("PNG"))
+    assert measured(png_of([(kind, struct.pack(">II", *size) + data[8:]), *rest]), "x.png") == (
+        *size,
+        1,
+    )
+
+
+def test_a_picture_without_an_extent_has_no_size() -> None:
+    (kind, data), *rest = chunks(picture("PNG"))
+    assert measured(png_of([(kind, bytes(8) + data[8:]), *rest]), "x.png") is None
+
+
 def test_a_file_of_endless_parts_is_given_up() -> None:
     empty = png_of([(b"tEXt", b"")])[8:]
     header, *rest = chunks(picture("PNG"))

@@ -136,9 +136,13 @@ async def test_who_waits_for_an_adopted_job_is_told_as_soon_as_for_any_other(
 ) -> None:
     comfy = await embedded(faults=SLOWLY)
     here, there = office(comfy.url), office(comfy.url, pace=replace(QUICK, live=3600))
-    made = await here.run(graph())
+    made = await here.run(graph("medium"))
+    await comfy.until(lambda it: it.running == made)
     await here.jobs.close()
     await there.jobs.adopt()
+    watch = there.jobs._followers.known(made)
+    assert watch is not None
+    await there.until(made, lambda _: watch.live.status == "in_progress")
 
     async with asyncio.timeout(10):
         job = await there.wait(made, 60)
@@ -159,6 +163,7 @@ async def test_an_adopted_job_that_nobody_waits_for_is_not_looked_at_whenever_th
     def looks() -> int:
         return sum(each.path == f"/jobs/{made}" for each in comfy.seen)
 
+    await there.jobs.host.stats()  # what was sent before has arrived
     comfy.seen.clear()
     await there.jobs.adopt()
     await comfy.until(lambda _: looks() == 1)

@@ -12,8 +12,10 @@ import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.errors import Denial, Denied, StateError
-from comfy_mcp.store.protocol import FINAL
-from tests.jobs.offices import QUICK, RULE, Office
+from comfy_mcp.jobs.overtime import Watchdog
+from comfy_mcp.jobs.watch import Watch
+from comfy_mcp.store import FINAL, JobRow
+from tests.jobs.offices import QUICK, RULE, Office, now_ms
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +34,43 @@ def orders(comfy: EmbeddedHost) -> int:
     """How many requests could have stopped something."""
     paths = ("/cancel", "/interrupt", "/queue")
     return sum(each.method == "POST" and each.path.endswith(paths) for each in comfy.seen)
+
+
+CAPPED = JobRow(
+    *("p", "ann", "here", "inline", "sha256:1", "dec_1", "in_progress", 0, 0),
+    cap_ms=30_000,
+    cap_rule=RULE,
+    running_ms=1,
+)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(CAPPED, cap_ms=None),
+        replace(CAPPED, host="there"),
+        replace(CAPPED, status="completed"),
+    ],
+)
+async def test_a_job_without_a_cap_or_elsewhere_or_over_is_none_of_the_watchdogs_business(
+    office: Hire, row: JobRow
+) -> None:
+    here = office("http://127.0.0.1:9")
+    watchdog = Watchdog(here.jobs, here.leaves.give, seconds=1, again=1)
+
+    assert watchdog.saw_run(Watch("p"), row) is None
+    await asyncio.sleep(0)
+    assert here.leaves.asked == []
+
+
+async def test_the_watchdog_says_when_a_job_will_be_due_counted_from_who_first_saw_it_run(
+    office: Hire,
+) -> None:
+    here = office("http://127.0.0.1:9")
+    watchdog = Watchdog(here.jobs, here.leaves.give, seconds=1, again=1)
+    began = now_ms() - 10_000
+
+    assert watchdog.saw_run(Watch("p"), replace(CAPPED, running_ms=began)) == began + 30_000
 
 
 @PROFILES
@@ -141,6 +180,45 @@ async def test_a_job_that_does_not_hear_is_asked_again_until_it_stops_and_that_i
     assert any("still_running" in record.getMessage() for record in caplog.records)
 
 
+async def test_a_job_is_stopped_by_one_attempt_at_a_time(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here = office(comfy.url, pace=replace(QUICK, live=0.02))
+    made = await here.capped(graph(), 50)
+    await here.until(made, lambda row: "stopped_by" in row.result)
+
+    await here.wait(made, 0.5)
+
+    assert here.leaves.asked == [made]
+
+
+async def test_after_an_attempt_in_vain_there_is_a_pause(
+    embedded: Start, office: Hire, graph: MakeGraph, caplog: pytest.LogCaptureFixture
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here = office(comfy.url, pace=replace(QUICK, live=0.02, stop=0.05, again=3600))
+    made = await here.capped(graph(), 50)
+    await here.until(made, lambda _: "still_running" in caplog.text)
+
+    await here.wait(made, 0.5)
+
+    assert here.leaves.asked == [made]
+
+
+async def test_what_was_known_of_a_job_before_it_was_stopped_is_still_told(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=SLOWLY)
+    here = office(comfy.url)
+
+    job = await here.wait(await here.capped(graph("medium", n4={"upscale_method": "nope"}), 100))
+
+    assert job.status == "cancelled"
+    assert job.error is not None
+    assert "dropped an output: node 4" in job.warnings[0]
+
+
 async def test_while_it_is_being_stopped_its_owner_is_told(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
@@ -199,6 +277,21 @@ async def test_a_host_that_goes_away_meanwhile_does_not_end_the_watch(
     await comfy.restart()
 
     await here.until(made, lambda row: row.status in FINAL)
+
+
+async def test_a_host_that_is_away_when_a_job_is_due_is_not_asked_in_haste(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here = office(comfy.url)
+    made = await here.capped(graph(), 60_000)
+    watch = here.jobs._followers.follow(made)
+    await here.until(made, lambda _: watch.wake_ms is not None)
+
+    await comfy.stop()
+
+    await here.until(made, lambda _: watch.trouble is not None)
+    assert watch.wake_ms is None
 
 
 async def test_after_a_restart_of_the_follower_the_reason_is_still_known(

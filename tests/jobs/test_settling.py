@@ -108,6 +108,22 @@ async def test_a_pending_job_that_is_cancelled_costs_nothing(
     assert [end["gpu_ms"] for end in await here.ends()] == [0]
 
 
+async def test_a_job_that_somebody_saw_run_is_not_taken_for_unrun_when_it_vanishes_from_the_queue(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here = office(comfy.url)
+    first = await here.run(graph(), "bob")
+    await comfy.until(lambda it: it.running == first)
+    made = await here.run(graph("medium"))
+    await here.store.move_job(made, "in_progress", now_ms())
+
+    report = await here.stop(made)
+
+    assert report.outcome == "not_found"
+    assert ((await here.row(made)).status, await here.used()) == ("lost", RESERVED_MS)
+
+
 async def asked_to_leave(here: Office, comfy: EmbeddedHost, graph: MakeGraph) -> str:
     """A pending job whose cancel was written down and sent by a process that saw no more of it."""
     first = await here.run(graph(), "bob")
@@ -257,11 +273,14 @@ async def test_a_submit_that_ends_after_its_job_was_seen_to_run_does_not_turn_th
     submitting = asyncio.ensure_future(here.submit(graph(), made, permit))
     await comfy.until(lambda it: it.running == made)
     await there.get(made)
+    noted = {"stopped_by": {"rule": "/gpu", "cap_ms": 1}}
+    await there.store.move_job(made, "in_progress", now_ms(), result=noted)
     assert not submitting.done()
 
     await submitting
 
-    assert (await here.row(made)).status == "in_progress"
+    row = await here.row(made)
+    assert (row.status, row.result) == ("in_progress", {**noted, "warnings": []})
 
 
 def named(file: MadeFile, **changes: str) -> JobFile:

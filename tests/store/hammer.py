@@ -1,6 +1,6 @@
 """A server process in small: waits for a line, then writes to a shared state as it is told.
 
-Arguments: folder, what to do (``admit``, ``record``, ``for-ever`` or ``fill``), name, how often.
+Arguments: folder, what to do (a key of ``WORK``), name, how often.
 """
 
 from __future__ import annotations
@@ -10,10 +10,21 @@ import sys
 from pathlib import Path
 
 from comfy_mcp.errors import StateError
-from comfy_mcp.store import UNIT, Admission, Admitted, Charge, NewJob, SqliteStore
+from comfy_mcp.store import (
+    UNIT,
+    Admission,
+    Admitted,
+    Charge,
+    NewJob,
+    Refund,
+    SlotCap,
+    SqliteStore,
+)
 
 NOW = 1_700_000_000_000
 MOST = 20
+BUDGET_S, JOB_S = 60, 3
+FEW = SlotCap("ann", "host", 3, "/gpu/max_in_flight")
 
 
 def asking(name: str, number: int, most: int) -> Admission:
@@ -21,6 +32,20 @@ def asking(name: str, number: int, most: int) -> Admission:
     job = NewJob(f"{name}-{number}", "ann", "host", "txt2img", "sha256:1")
     record = {"by": name, "number": number, "padding": "x" * 300}
     return Admission(f"dec_{number}", NOW + number, record, charges=(charge,), job=job)
+
+
+def a_run(name: str, number: int, *charges: Charge, slots: tuple[SlotCap, ...] = ()) -> Admission:
+    """A job under a decision of its own."""
+    job = NewJob(f"{name}-{number}", "ann", "host", "txt2img", "sha256:1")
+    decision = f"dec_{name}_{number}"
+    return Admission(decision, NOW, {}, grant="ann", charges=charges, slots=slots, job=job)
+
+
+def gpu_seconds(amount: int, most: int) -> Charge:
+    """GPU time that is reserved for a job."""
+    return Charge(
+        "gpu", "*", amount * UNIT, most * UNIT, 3_600_000, "/gpu_seconds", refund=Refund.SETTLED
+    )
 
 
 def tell(word: object) -> None:
@@ -31,6 +56,37 @@ def tell(word: object) -> None:
 async def admit(store: SqliteStore, name: str, count: int) -> None:
     answers = [await store.admit(asking(name, number, MOST)) for number in range(count)]
     tell(sum(isinstance(answer, Admitted) for answer in answers))
+
+
+async def churn(store: SqliteStore, name: str, count: int) -> None:
+    """Run jobs one by one, and tell how many there ever were beside, this one included."""
+    seen = 0
+    for number in range(count):
+        call = a_run(name, number, gpu_seconds(JOB_S, BUDGET_S), slots=(FEW,))
+        if isinstance(await store.admit(call), Admitted):
+            (use,) = await store.peek(NOW, (), (FEW,))
+            seen = max(seen, use.used)
+            await store.move_job(f"{name}-{number}", "completed", NOW, gpu_ms=0)
+    tell(seen)
+
+
+async def flood(store: SqliteStore, name: str, count: int) -> None:
+    """Fill the disk of the state, make room again, and tell what is left; *count* spare bytes."""
+    ballast = Path(sys.argv[1], "ballast")
+    await store.verify()
+    await asyncio.to_thread(ballast.write_bytes, b"x" * count)
+    admitted = 0
+    try:
+        while True:
+            await store.admit(asking(name, admitted, 10**9))
+            admitted += 1
+    except StateError as exc:
+        tell(exc)
+    await asyncio.to_thread(ballast.unlink)
+    rows, fault = await store.verify()
+    (account,) = await store.accounts()
+    tell((admitted, rows, fault, account.rows, len(await store.unfinished(host="host"))))
+    tell(await store.admit(asking(name, admitted, 10**9)))
 
 
 async def record(store: SqliteStore, name: str, count: int) -> None:
@@ -63,13 +119,21 @@ async def fill(store: SqliteStore, name: str, count: int) -> None:
 
 
 async def main(folder: str, what: str, name: str, count: str) -> None:
-    work = {"admit": admit, "record": record, "for-ever": for_ever, "fill": fill}[what]
     store = SqliteStore(Path(folder))
     tell("ready")
     sys.stdin.readline()
-    await work(store, name, int(count))
+    await WORK[what](store, name, int(count))
     await store.close()
 
+
+WORK = {
+    "admit": admit,
+    "churn": churn,
+    "fill": fill,
+    "flood": flood,
+    "for-ever": for_ever,
+    "record": record,
+}
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))

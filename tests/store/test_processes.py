@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,11 +13,16 @@ import pytest
 
 import comfy_mcp
 from comfy_mcp.store import UNIT, Admission, Charge, Full, SqliteStore
+from tests.store.hammer import FEW
 
 pytestmark = pytest.mark.anyio
 
 BOUND_S = 60
+EIGHT = "abcdefgh"
 HAMMER = Path(__file__).with_name("hammer.py")
+ALONE = ("unshare", "--mount", "--propagation", "private")
+"""A command in front of another that then sees mounts nobody else sees."""
+
 ROOT = Path(comfy_mcp.__file__).parent.parent
 
 Process = subprocess.Popen[str]
@@ -71,15 +77,32 @@ async def counted(store: SqliteStore) -> tuple[int, int, int]:
     return rows, len(jobs), full.used // UNIT
 
 
-async def test_four_processes_let_exactly_the_maximum_through(
+async def test_eight_processes_let_exactly_the_maximum_through(
     started: Callable[..., Process], tmp_path: Path
 ) -> None:
-    processes = [started("admit", name, 20) for name in "abcd"]
+    processes = [started("admit", name, 20) for name in EIGHT]
     go(*processes)
 
     assert sum(int(ended(process)[0]) for process in processes) == 20
     store = SqliteStore(tmp_path / "state")
     assert await counted(store) == (20, 20, 20)
+    await store.close()
+
+
+async def test_slots_and_budget_that_change_hands_are_never_taken_twice(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    processes = [started("churn", name, 25) for name in EIGHT]
+    go(*processes)
+
+    seen = [int(ended(process)[0]) for process in processes]
+    assert 1 <= max(seen) <= FEW.most
+    store = SqliteStore(tmp_path / "state")
+    assert await store.unfinished(host="host") == ()
+    assert await store.accounts() == ()
+    rows, fault = await store.verify()
+    assert fault is None
+    assert rows > 0
     await store.close()
 
 
@@ -134,3 +157,30 @@ async def test_a_full_disk_refuses_and_keeps_what_was_admitted(
     assert int(admitted) > 1
     assert await counted(store) == (int(admitted),) * 3
     await store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a small disk of its own")
+def test_a_disk_that_is_full_refuses_until_there_is_room_again(tmp_path: Path) -> None:
+    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:  # noqa: S603
+        pytest.skip("may not mount a disk here")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=1m,mode=0700 tmpfs "$0" && exec "$@"'
+    arguments = [disk, sys.executable, HAMMER, disk / "state", "flood", "a", "300000"]
+    process = subprocess.run(  # noqa: S603 - our own script
+        [*ALONE, "sh", "-c", script, *arguments],
+        input="go\n",
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=BOUND_S,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+    ready, told, left, after = process.stdout.splitlines()
+    assert ready == "ready"
+    assert "not full" in told
+    admitted, *rest = ast.literal_eval(left)
+    assert admitted > 1
+    assert rest == [admitted, None, admitted, admitted]
+    assert "Admitted" in after

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comfy_mcp.store import EVERYBODY, Admitted, Cooling, Freeze, Frozen, Full, Store, Tally
-from tests.store.sample import HOST, MINUTE, NOW, SECOND, a_cap, a_job, asking, calls
+from tests.store.sample import DAY, HOST, MINUTE, NOW, SECOND, a_cap, a_job, asking, calls
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +68,13 @@ async def test_the_stricter_of_two_freezes_holds_for_reads(store: Store) -> None
     await store.freeze(NOW, Freeze(EVERYBODY), {})
 
     assert await store.standing("ann", NOW, reads=True) == Frozen(EVERYBODY, "", NOW)
+
+
+async def test_of_two_freezes_that_hold_the_callers_own_is_told(store: Store) -> None:
+    await store.freeze(NOW, Freeze("ann", "own"), {})
+    await store.freeze(NOW, Freeze(EVERYBODY, "all"), {})
+
+    assert await store.standing("ann", NOW, reads=False) == Frozen("ann", "own", NOW)
 
 
 async def test_a_newer_freeze_of_the_same_grant_takes_the_place_of_the_older(store: Store) -> None:
@@ -153,6 +160,24 @@ async def test_refusals_that_left_the_window_do_not_count(store: Store) -> None:
 
     await refused(store, 2, THREE, now_ms=NOW + 2 * MINUTE - 1)
     assert await cooling(store, NOW + 2 * MINUTE - 1) == 10 * SECOND
+
+
+async def test_refusals_are_kept_for_as_long_as_their_window_is(store: Store) -> None:
+    quarter = Tally("ann", most=2, window_ms=90 * DAY, cooldown_ms=SECOND)
+    await refused(store, 1, quarter)
+    await store.admit(asking(NOW + 89 * DAY, calls(9)))
+    await refused(store, 1, quarter, now_ms=NOW + 90 * DAY - 1)
+
+    assert await cooling(store, NOW + 90 * DAY - 1) == SECOND
+
+
+async def test_refusals_that_no_window_can_see_are_forgotten(store: Store) -> None:
+    many = Tally("ann", most=999, window_ms=MINUTE, cooldown_ms=SECOND)
+    await refused(store, 40, many)
+    await refused(store, 5, many, now_ms=NOW + 40 * DAY)
+
+    (account,) = await store.accounts()
+    assert account.rows == 5
 
 
 async def test_several_tallies_count_the_same_refusal_once_each(store: Store) -> None:

@@ -385,9 +385,7 @@ async def test_an_unknown_tool_stays_unknown_when_everything_is_allowed(sit: Sit
     assert result.content[0].text == "Unknown tool: free_everything"
 
 
-@pytest.mark.parametrize(
-    "amount", [-5, 0, 0.0000001, "5", True, None, float("-1e300"), [5]]
-)
+@pytest.mark.parametrize("amount", [-5, 0, 0.0000001, "5", True, None, float("-1e300"), [5]])
 async def test_an_amount_that_is_none_buys_nothing(amount: Any, sit: Sit) -> None:
     limit = {"counter": "n", "window": "hour", "max": 10, "increment_from": "args.params.n"}
     policy = {**EVERYTHING, "tools": {**EVERYTHING["tools"], "run_workflow": {"limits": [limit]}}}

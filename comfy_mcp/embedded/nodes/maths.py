@@ -9,6 +9,7 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from comfy_mcp.embedded.nodes.base import BOOLEAN, FLOAT, INT, STRING, Context, Input, Node, Result
+from comfy_mcp.embedded.values import as_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,12 +20,15 @@ Number = int | float
 
 NUMBERS = "FLOAT,INT,BOOLEAN"
 MOST_POWER = 4000
+MOST_BITS = 100_000
 LETTERS = tuple(string.ascii_lowercase)
 
 
 def _power(base: Number, exponent: Number) -> Number:
     if abs(exponent) > MOST_POWER:
         raise ValueError(f"Exponent {exponent} exceeds maximum allowed ({MOST_POWER})")
+    if isinstance(base, int) and base.bit_length() * abs(exponent) > MOST_BITS:
+        raise ValueError("The power is too large to be worked out")
     return base**exponent
 
 
@@ -32,8 +36,8 @@ BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: lambda one, other: one / other,
+    ast.FloorDiv: lambda one, other: one // other,
     ast.Mod: operator.mod,
     ast.Pow: _power,
 }
@@ -52,8 +56,9 @@ UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 }
 
 
-def _sum(*values: Any) -> Number:
-    return sum(values[0] if len(values) == 1 and isinstance(values[0], list) else values)
+def _sum(*values: Any) -> Any:
+    whole = as_list(values[0]) if len(values) == 1 else None
+    return sum(values if whole is None else whole)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -86,7 +91,7 @@ def worked_out(expression: str, names: Mapping[str, Any]) -> Any:
     return _value(ast.parse(expression.strip(), mode="eval").body, names)
 
 
-def _value(part: ast.expr, names: Mapping[str, Any]) -> Any:
+def _value(part: ast.expr, names: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one a kind of part
     match part:
         case ast.Constant():
             return part.value

@@ -44,6 +44,8 @@ def routes(engine: Engine) -> list[web.RouteDef]:
     ]
     if engine.profile.feature_flags:
         found.append(web.get("/features", handlers.features))
+    if engine.profile.node_replacement:
+        found += _empty(("/node_replacements", {}))
     return found
 
 
