@@ -137,3 +137,8 @@ async def _admitted(gate: Gate) -> float:
 
 async def _nothing(_: str) -> None:
     """There are no jobs to look at."""
+
+
+def _much_later() -> int:
+    """A time at which the policy file is old: a fresh one is read again at every look."""
+    return time.time_ns() + 60_000_000_000

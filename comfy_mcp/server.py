@@ -24,11 +24,13 @@ from mcp.server.caching import CacheHint
 from mcp.server.stdio import stdio_server
 
 from comfy_mcp import __version__
+from comfy_mcp.errors import StateError
 from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Address, Settings
+from comfy_mcp.store.folder import FILE
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.tools.front import GuardedServer
 from comfy_mcp.tools.trace import trace_decision
@@ -88,6 +90,19 @@ class Services:
                 self._adopting = asyncio.create_task(_adopt(self._jobs))
         return self._jobs
 
+    async def take_over(self) -> None:
+        """Connect if earlier processes left jobs on this ComfyUI unfinished; else stay idle.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        address = self.settings.address
+        # Looking must not make a state where none is.
+        if address is None or not await anyio.Path(self.settings.state, FILE).exists():
+            return
+        if await self.store.unfinished(host=address.base):
+            await self.jobs()
+
     def new_prompt_id(self) -> str:
         """A canonical lowercase UUID: newer versions of ComfyUI take no other."""
         return str(uuid4())
@@ -142,12 +157,14 @@ def build(
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[Services]:
         looking = asyncio.create_task(_look(server, services.source, look_seconds))
+        taking = asyncio.create_task(_take_over(services, look_seconds))
         try:
             yield services
         finally:
             looking.cancel()
+            taking.cancel()
             with anyio.CancelScope(shield=True), anyio.move_on_after(10):
-                await asyncio.wait([looking])
+                await asyncio.wait([looking, taking])
                 await services.close()
 
     server = GuardedServer(
@@ -221,6 +238,15 @@ async def _look(server: GuardedServer, source: PolicySource, every: float) -> No
             await server.tell_changes()
         except Exception:
             log.exception("The tools that are offered could not be looked at; trying again.")
+
+
+async def _take_over(services: Services, after: float) -> None:
+    """Soon after the start, when the client's first questions are answered."""
+    await asyncio.sleep(after)
+    try:
+        await services.take_over()
+    except StateError:
+        log.exception("Whether earlier processes left jobs unfinished cannot be seen.")
 
 
 async def _adopt(jobs: Jobs) -> None:

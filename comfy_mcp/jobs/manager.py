@@ -52,7 +52,7 @@ class Jobs:
         label: str,
         now_ms: Callable[[], int],
         overtime: Leave,
-        pace: Pace = Pace(),  # noqa: B008 - a frozen value
+        pace: Pace = Pace(),
     ) -> None:
         self.host = host
         self.store = store
