@@ -19,7 +19,9 @@ PICTURE_FILES = {
 }
 """The input that names a picture, by class."""
 
-_NOT_LOOKED_AT = "names a file whose size is not known"
+_NOT_LOOKED_AT = (
+    "names a file whose size is not known (of PNG, JPEG, WebP, GIF and BMP pictures it would be)"
+)
 
 
 def picture_name(class_type: str, text: str) -> str:
