@@ -11,7 +11,8 @@ from comfy_mcp.guard.policy import Policy
 from comfy_mcp.guard.question import Prefix
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Settings
-from comfy_mcp.workflow import Graph, fill, parse_graph, with_prefix
+from comfy_mcp.workflow import Graph, fill, parse_graph
+from comfy_mcp.workflow.saves import with_prefix
 
 __all__ = ["RUN", "Draft", "draft", "library_of"]
 

@@ -22,8 +22,8 @@ from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import Decision, Effect, Question, Run, in_this_zone
 from comfy_mcp.settings import Settings
 from comfy_mcp.store.protocol import Cooling, Frozen, MadeFile, SlotCap, Store, Use
-from comfy_mcp.workflow import asked, measure, shape
 from comfy_mcp.workflow.facts import Facts, JobFile, Known
+from comfy_mcp.workflow.measure import asked, measure, shape
 
 if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost

@@ -22,8 +22,9 @@ from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library
 from comfy_mcp.store.protocol import NewJob, Store
 from comfy_mcp.store.sqlite import SqliteStore
-from comfy_mcp.workflow import Graph, asked, digest, measure, shape
+from comfy_mcp.workflow import Graph, digest
 from comfy_mcp.workflow.facts import ClassInfo, Facts, Known
+from comfy_mcp.workflow.measure import asked, measure, shape
 
 __all__ = ["BEGIN_MS", "Failure", "Result", "run_trial"]
 

@@ -16,7 +16,7 @@ from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.hints import with_next
 from comfy_mcp.tools.measuring import measured
-from comfy_mcp.workflow import Filled, digest, fill, parse_graph, shape, with_prefix
+from comfy_mcp.workflow import Filled, fill, parse_graph
 
 __all__ = ["Wait", "library_in_words", "run_workflow"]
 
@@ -49,16 +49,16 @@ async def run_workflow(
     async with app.preparing:
         filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params, prefix)
     jobs = await app.jobs()
-    run = await measured(app, caller, jobs, filled.graph, front=front)
+    ready = await measured(app, caller, jobs, filled.graph, front=front)
     job = NewJob(
         prompt_id=app.new_prompt_id(),
         grant=caller.grant,
         host=jobs.label,
         workflow=name,
-        digest=digest(filled.graph.to_json()),
-        shape=shape(filled.graph, run.facts),
+        digest=ready.digest,
+        shape=ready.shape,
     )
-    async with app.gate.admit(caller.call(run=run, job=job)) as granted:
+    async with app.gate.admit(caller.call(run=ready.run, job=job)) as granted:
         if granted.submit is None:
             raise AssertionError("a submit was admitted without a permit")
         await jobs.submit(
@@ -105,6 +105,8 @@ def _prepare(
     filled = _filled(app, workflow, params)
     if prefix is None:
         return filled
+    from comfy_mcp.workflow.saves import with_prefix  # noqa: PLC0415 - start-up stays light
+
     return replace(filled, graph=with_prefix(filled.graph, prefix.text))
 
 

@@ -1,4 +1,7 @@
-"""Workflows as values: parse, digest, describe, fill, measure. No I/O, no clock, no chance."""
+"""Workflows as values: parse, digest, describe, fill. No I/O, no clock, no chance.
+
+Measuring (`measure`, `saves`) is imported where it is needed: its tables are no part of a start.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,7 @@ from comfy_mcp.workflow.manifest import (
     check_targets,
     parse_manifest,
 )
-from comfy_mcp.workflow.measure import asked, measure, shape
 from comfy_mcp.workflow.parse import MAX_BYTES, MAX_NODES, parse_graph
-from comfy_mcp.workflow.saves import with_prefix
 
 __all__ = [
     "FACTS",
@@ -53,17 +54,13 @@ __all__ = [
     "Target",
     "Unknown",
     "as_link",
-    "asked",
     "canonical",
     "check_targets",
     "digest",
     "fill",
     "listed",
-    "measure",
     "nearest",
     "parse_graph",
     "parse_manifest",
-    "shape",
     "shown",
-    "with_prefix",
 ]

@@ -9,22 +9,12 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from comfy_mcp.workflow import (
-    FACTS,
-    ClassInfo,
-    Facts,
-    Graph,
-    Known,
-    Node,
-    asked,
-    measure,
-    parse_graph,
-    shape,
-    with_prefix,
-)
+from comfy_mcp.workflow import FACTS, ClassInfo, Facts, Graph, Known, Node, parse_graph
+from comfy_mcp.workflow.measure import asked, measure, shape
 from comfy_mcp.workflow.nodes import OWN_RULES, POPULAR_RULES
 from comfy_mcp.workflow.nodes.files import SAVERS
 from comfy_mcp.workflow.nodes.models import MODELS, PROMPTS
+from comfy_mcp.workflow.saves import with_prefix
 
 CLASSES = sorted({*OWN_RULES, *POPULAR_RULES, *SAVERS, *MODELS, *PROMPTS, "Custom", "A Scheduler"})
 INPUTS = (

@@ -6,17 +6,8 @@ from typing import Any
 
 import pytest
 
-from comfy_mcp.workflow import (
-    FACTS,
-    Asked,
-    ClassInfo,
-    Facts,
-    Graph,
-    Known,
-    asked,
-    measure,
-    parse_graph,
-)
+from comfy_mcp.workflow import FACTS, Asked, ClassInfo, Facts, Graph, Known, parse_graph
+from comfy_mcp.workflow.measure import asked, measure
 
 Spec = tuple[str, dict[str, Any]]
 

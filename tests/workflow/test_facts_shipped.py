@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from comfy_mcp.library import Library, shipped_folder
-from comfy_mcp.workflow import Facts, Graph, Known, asked, digest, fill, measure, parse_graph
+from comfy_mcp.workflow import Facts, Graph, Known, digest, fill, parse_graph
 from comfy_mcp.workflow.facts import FACTS
+from comfy_mcp.workflow.measure import asked, measure
 
 LIBRARY = Library([shipped_folder()])
 PHOTO = Known(pictures={"photo.png": (800, 600)})

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from comfy_mcp.workflow import Facts, Graph, Known, measure, parse_graph
+from comfy_mcp.workflow import Facts, Graph, Known, parse_graph
+from comfy_mcp.workflow.measure import measure
 
 Spec = tuple[str, dict[str, Any]]
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from comfy_mcp.workflow import Graph, Known, measure, parse_graph, with_prefix
+from comfy_mcp.workflow import Graph, Known, parse_graph
+from comfy_mcp.workflow.measure import measure
+from comfy_mcp.workflow.saves import with_prefix
 
 Spec = tuple[str, dict[str, Any]]
 
