@@ -96,7 +96,7 @@ def parse_uri(text: str) -> tuple[str, int]:
 def describe(where: str, file: OutputFile, host: ComfyHost) -> Output:
     """What the output with the URI *where* is."""
     if file.text is not None:
-        short = file.text if len(file.text) <= 200 else file.text[:200] + "…"  # noqa: PLR2004
+        short = file.text if len(file.text) <= 200 else file.text[:200] + "…"  # noqa: PLR2004 - one line of words
         return Output(
             uri=where, kind="text", mime_type="text/plain", node_id=file.node_id, text=short
         )

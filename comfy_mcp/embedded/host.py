@@ -77,7 +77,7 @@ class EmbeddedHost:
             OSError: the port is taken.
         """
         # Here, so that importing the package loads neither aiohttp nor Pillow.
-        from comfy_mcp.embedded.server import Server  # noqa: PLC0415
+        from comfy_mcp.embedded.server import Server  # noqa: PLC0415 - see above
 
         if self._server is not None:
             return

@@ -18,7 +18,7 @@ class LogRing(logging.Handler):
         super().__init__()
         self.lines: deque[tuple[str, str]] = deque(maxlen=LINES)
         # Not by name: each host keeps its own lines.
-        self.logger = logging.Logger("comfy_mcp.embedded")  # noqa: LOG001
+        self.logger = logging.Logger("comfy_mcp.embedded")  # noqa: LOG001 - a logger of one host, not of the process
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -156,7 +156,7 @@ def rejected(status: int, body: bytes) -> HostRejected | None:
     errors = refusal.node_errors if isinstance(refusal.node_errors, dict) else {}
     problems = problems_of(errors) or _of_extra(refusal)
     shown = "; ".join(str(problem) for problem in problems[:5])
-    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""  # noqa: PLR2004
+    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""  # noqa: PLR2004 - what is read at a glance
     text = shown or " ".join(filter(None, (refusal.error.message, refusal.error.details)))
     kinds = [refusal.error.type, *(problem.kind for problem in problems)]
     kinds += ["empty_list"] if any("not in []" in problem.reason for problem in problems) else []

@@ -176,7 +176,7 @@ def _wrapped_fault(value: object) -> str | None:
 def _reads_as_link(value: list[object]) -> bool:
     """ComfyUI is laxer than `as_link`: a slot may be a boolean or a fraction."""
     return (
-        len(value) == 2  # noqa: PLR2004
+        len(value) == 2  # noqa: PLR2004 - a pair
         and isinstance(value[0], str)
         and isinstance(value[1], int | float)
     )

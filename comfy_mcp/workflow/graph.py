@@ -35,7 +35,7 @@ def as_link(value: object) -> Link | None:
     if not isinstance(value, _LISTS):
         return None
     items = cast("list[object]", value)
-    if len(items) != 2:  # noqa: PLR2004
+    if len(items) != 2:  # noqa: PLR2004 - a pair
         return None
     node_id, slot = items
     if isinstance(node_id, str) and isinstance(slot, int) and not isinstance(slot, bool):

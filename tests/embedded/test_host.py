@@ -180,7 +180,7 @@ def test_an_ipv6_address_is_put_in_brackets() -> None:
 def test_importing_the_package_loads_neither_pillow_nor_aiohttp() -> None:
     code = "import sys, comfy_mcp.embedded; sys.exit(bool({'PIL', 'aiohttp'} & set(sys.modules)))"
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own words
 
 
 def test_every_profile_is_its_own_version() -> None:

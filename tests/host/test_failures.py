@@ -112,7 +112,7 @@ def test_no_error_of_the_http_client_gets_through(kind: type[Exception]) -> None
 
 
 def test_a_read_without_an_answer_in_time_may_be_tried_again() -> None:
-    with pytest.raises(HostTimeout, match=f"{BASE} did not answer in time") as caught:  # noqa: SIM117
+    with pytest.raises(HostTimeout, match=f"{BASE} did not answer in time") as caught:  # noqa: SIM117 - in this order
         with reading(BASE):
             raise TimeoutError
 
@@ -120,7 +120,7 @@ def test_a_read_without_an_answer_in_time_may_be_tried_again() -> None:
 
 
 def test_a_submit_without_an_answer_is_not_to_be_sent_again() -> None:
-    with pytest.raises(AnswerLost, match="Do not send it again: ask get_job for p") as caught:  # noqa: SIM117
+    with pytest.raises(AnswerLost, match="Do not send it again: ask get_job for p") as caught:  # noqa: SIM117 - in this order
         with lost_or_unreachable(BASE, "p"):
             raise TimeoutError
 

@@ -161,7 +161,7 @@ async def test_a_full_disk_refuses_and_keeps_what_was_admitted(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a small disk of its own")
 def test_a_disk_that_is_full_refuses_until_there_is_room_again(tmp_path: Path) -> None:
-    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:  # noqa: S603
+    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:  # noqa: S603 - our own words
         pytest.skip("may not mount a disk here")
     disk = tmp_path / "disk"
     disk.mkdir()

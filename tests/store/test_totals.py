@@ -73,11 +73,11 @@ def do(connection: sqlite3.Connection, step: tuple[object, ...], now_ms: int) ->
         )
     elif what == "change":
         connection.execute(
-            f"UPDATE charges SET reserved = amount, amount = ? WHERE id = {pick}",  # noqa: S608
+            f"UPDATE charges SET reserved = amount, amount = ? WHERE id = {pick}",  # noqa: S608 - our own numbers
             (values[1], values[0]),
         )
     elif what == "drop":
-        connection.execute(f"DELETE FROM charges WHERE id = {pick}", values)  # noqa: S608
+        connection.execute(f"DELETE FROM charges WHERE id = {pick}", values)  # noqa: S608 - our own numbers
     elif what == "prune":
         connection.execute("DELETE FROM charges WHERE at_ms <= ?", (now_ms - int(str(values[0])),))
     elif isinstance(values[0], Charge):

@@ -98,7 +98,7 @@ def nowhere(unknown: Unknown) -> Picture:
 def largest(pictures: Iterable[Picture | None]) -> Picture | None:
     """A bound for any of *pictures*; None if there are none."""
     some = [each for each in pictures if each is not None]
-    if len(some) < 2:  # noqa: PLR2004
+    if len(some) < 2:  # noqa: PLR2004 - nothing to compare
         return some[0] if some else None
     return Picture(
         width=most(*(each.width for each in some)),

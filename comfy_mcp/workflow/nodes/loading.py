@@ -44,7 +44,7 @@ def looked_at(view: View, name: str, text: str | Opaque) -> Picture:
     size = view.known.pictures.get(name_there) if name_there else None
     if size is None:
         return replace(nowhere(view.unknown(name, _NOT_LOOKED_AT)), loaded=True)
-    frames = Amount.of(size[2]) if len(size) > 2 else Amount(1)  # noqa: PLR2004
+    frames = Amount.of(size[2]) if len(size) > 2 else Amount(1)  # noqa: PLR2004 - a pair, or three
     picture = sized(Amount.of(size[0]), Amount.of(size[1]), most(Amount(1), frames))
     return replace(picture, loaded=True)
 

@@ -163,7 +163,7 @@ def _resolution(view: View) -> tuple[Flow, Flow]:
     ratio = _RATIOS.get(view.choice("aspect_ratio", "1:1 (Square)").partition(" ")[0])
     megapixels, multiple = view.real("megapixels"), view.whole("multiple")
     unknown = megapixels.unknown or multiple.unknown
-    if ratio is None or unknown is not None or not multiple.n or not 0 <= megapixels.by < 1e9:  # noqa: PLR2004
+    if ratio is None or unknown is not None or not multiple.n or not 0 <= megapixels.by < 1e9:  # noqa: PLR2004 - far above what can be made
         return Flow(value=view.opaque()), Flow(value=view.opaque())
     scale = math.sqrt(megapixels.by * 1024 * 1024 / (ratio[0] * ratio[1]))
     width, height = (round(side * scale / multiple.n) * multiple.n for side in ratio)
