@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_mcp.guard.case import Case
 from comfy_mcp.guard.catalog import OWN_JOBS_ONLY
 from comfy_mcp.guard.verdict import Verdict, deny
-from comfy_mcp.guard.wording import node_in_words, shown
+from comfy_mcp.guard.wording import node_in_words, shown, undetermined_in_words
 from comfy_mcp.guard.words import Word
 
 __all__ = ["input_path", "interrupt_of_others", "not_owner"]
@@ -33,7 +33,13 @@ def interrupt_of_others(case: Case) -> Word | None:
 def input_path(case: Case) -> Verdict | None:
     """The graph reads a file that somebody else's job made."""
     word = case.force.words.ownership
-    if case.run is None or not case.run.foreign or word.value == "any":
+    if case.run is None or word.value == "any":
+        return None
+    untold = case.run.facts.undetermined.get("job_files")
+    if untold:
+        # Whatever is accepted elsewhere: a file that nobody can name may be anybody's.
+        return deny("undetermined", word.rule, undetermined_in_words("job_files", untold[0]))
+    if not case.run.foreign:
         return None
     file = case.run.foreign[0]
     name = shown(f"{file.subfolder}/{file.filename}".lstrip("/"))

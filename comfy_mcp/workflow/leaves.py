@@ -7,7 +7,7 @@ from typing import cast
 
 from comfy_mcp.workflow.graph import as_link
 
-__all__ = ["texts"]
+__all__ = ["objects", "texts"]
 
 _SINGLE = (int, float, type(None))
 
@@ -32,3 +32,17 @@ def _inside(name: str, value: object) -> Iterator[tuple[str, str]]:
             waiting.extend(cast("Mapping[str, object]", item).items())
         elif isinstance(item, list | tuple):
             waiting.extend((key, each) for each in cast("list[object]", item))
+
+
+def objects(inputs: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Each object: the input it stands in, and itself, however deep it is."""
+    for name, value in inputs.items():
+        waiting: list[object] = [] if isinstance(value, (str, *_SINGLE)) else [value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, Mapping):
+                each = cast("Mapping[str, object]", item)
+                yield name, each
+                waiting.extend(each.values())
+            elif isinstance(item, list | tuple):
+                waiting.extend(cast("list[object]", item))

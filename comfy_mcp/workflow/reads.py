@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from comfy_mcp.workflow.evaluate import Evaluation
 from comfy_mcp.workflow.facts import JobFile, Unknown
 from comfy_mcp.workflow.graph import Node, as_link
-from comfy_mcp.workflow.leaves import texts
+from comfy_mcp.workflow.leaves import objects, texts
 from comfy_mcp.workflow.nodes import is_own
 from comfy_mcp.workflow.nodes.files import (
     FILES,
     FROM_OUTPUTS,
+    SHOWS,
     Marked,
     is_file_name,
     leaves,
@@ -44,12 +45,37 @@ def _of_node(done: Evaluation, node: Node) -> Iterator[tuple[str, Marked | Unkno
     for name, _key, text in texts(node.inputs):
         if "]" in text[-40:] and (mark := marked(text)) is not None:
             yield name, mark
+    yield from _told(node)
     if is_own(node.class_type):
+        shown = SHOWS.get(node.class_type)
+        if shown is not None and shown in node.inputs:
+            yield from _shown(done, node, shown)
         for name in FILES.get(node.class_type, ()):
             if name in node.inputs:
                 yield from _read(done, node, name)
     else:
         yield from _perhaps_read(done, node)
+
+
+def _told(node: Node) -> Iterator[tuple[str, Marked]]:
+    """Objects that read like a file of the host: a node may hand one on as its own output."""
+    for name, each in objects(node.inputs):
+        filename = each.get("filename")
+        if isinstance(filename, str) and each.get("type") != "input":
+            folder = "temp" if each.get("type") == "temp" else "output"
+            below = each.get("subfolder")
+            path = f"{below}/{filename}" if isinstance(below, str) and below else filename
+            yield name, Marked(folder, *split(path))
+
+
+def _shown(done: Evaluation, node: Node, name: str) -> Iterator[tuple[str, Marked | Unknown]]:
+    """A file that becomes an output of this job, whoever made it."""
+    view = done.view(node)
+    text = view.text(name)
+    if not isinstance(text, Opaque):
+        yield name, marked(text) or Marked("output", *split(text))
+    elif _is_text(view, name):
+        yield name, view.unknown(name, text.words())
 
 
 def _read(done: Evaluation, node: Node, name: str) -> Iterator[tuple[str, Marked | Unknown]]:

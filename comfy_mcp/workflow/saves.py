@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from comfy_mcp.workflow.evaluate import Evaluation, evaluate
 from comfy_mcp.workflow.facts import Known, Prefix, Unknown
 from comfy_mcp.workflow.graph import Graph, Node, as_link
 from comfy_mcp.workflow.nodes import is_own
-from comfy_mcp.workflow.nodes.files import ANYWHERE, SAVERS, SAYS_WHERE, WRITES_ITSELF
+from comfy_mcp.workflow.nodes.files import ANYWHERE, BELOW, SAVERS, SAYS_WHERE, WRITES_ITSELF
 from comfy_mcp.workflow.nodes.flow import Opaque
 from comfy_mcp.workflow.nodes.literals import MAX_NAME, as_text
 
@@ -76,6 +77,9 @@ def _of_node(done: Evaluation, node: Node) -> Iterator[Prefix | Unknown]:
         return
     for name, default in SAVERS.get(node.class_type, {}).items():
         yield _said(done, node, name, default)
+    below = BELOW.get(node.class_type)
+    if below is not None:
+        yield from _below(_said(done, node, below, ""))
     name, place = WRITES_ITSELF.get(node.class_type, ("", ""))
     if as_link(node.inputs.get(name)) is not None:
         yield Prefix(place, node.id, node.class_type, name)
@@ -87,6 +91,12 @@ def _said(done: Evaluation, node: Node, name: str, default: str) -> Prefix | Unk
     if isinstance(text, Opaque):
         return view.unknown(name, text.words())
     return Prefix(text, node.id, node.class_type, name)
+
+
+def _below(said: Prefix | Unknown) -> Iterator[Prefix | Unknown]:
+    """A name that should stay below a folder already told; told as well if it may not."""
+    if isinstance(said, Unknown) or re.search(r"[/\\:]|\.\.", said.value):
+        yield said
 
 
 def _of_stranger(done: Evaluation, node: Node) -> Iterator[Prefix | Unknown]:

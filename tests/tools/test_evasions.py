@@ -246,6 +246,80 @@ REFUSED: dict[str, tuple[dict[str, Any], Graph, set[str]]] = {
         },
         {"input_path"},
     ),
+    "an absolute name below an allowed folder": (
+        {"output_prefix": "agents/{grant}/"},
+        changed(
+            card(1),
+            n2=node(
+                "SaveImageDataSetToFolder",
+                images=["1", 0],
+                folder_name="x",
+                filename_prefix="/etc/cron.d/x",
+                mode="overwrite",
+            ),
+        ),
+        {"output_path"},
+    ),
+    "a name that leaves an allowed folder": (
+        {"output_prefix": "agents/{grant}/"},
+        changed(
+            card(1),
+            n2=node(
+                "SaveImageDataSetToFolder",
+                images=["1", 0],
+                folder_name="x",
+                filename_prefix="../../bob/x",
+                mode="overwrite",
+            ),
+        ),
+        {"output_path"},
+    ),
+    "a switch turned by an input that its node does not have": (
+        MODELS,
+        changed(
+            sampling(),
+            n1={"ckpt_name": ["8", 0]},
+            n7=node("ComfyNotNode", value=False, more=True),
+            n8=node("ComfySwitchNode", switch=["7", 0], on_true="secret.pt", on_false="good.pt"),
+        ),
+        {"model", "undetermined"},
+    ),
+    "a number lowered by an input that its node does not have": (
+        STEPS,
+        changed(
+            sampling(steps=["7", 1]),
+            n7=node(
+                "ComfyMathExpression",
+                **{"expression": "min(values)", "values.a": 31, "values.zz": 1},
+            ),
+        ),
+        {"gpu_limit", "undetermined"},
+    ),
+    "an output of somebody else shown as one's own": (
+        {},
+        {"1": node("Preview3D", model_file="agents/bob/secret_00001_.png")},
+        {"input_path"},
+    ),
+    "an output of somebody else handed on in an object": (
+        {},
+        {
+            "1": node(
+                "Preview3D",
+                model_file="",
+                camera_info={"filename": "x.png", "subfolder": "agents/bob", "type": "output"},
+            )
+        },
+        {"input_path"},
+    ),
+    "an output pieced together although the unknown is accepted": (
+        {"undetermined": "allow"},
+        {
+            "1": node("LoadImage", image=["3", 0]),
+            "2": node("PreviewImage", images=["1", 0]),
+            "3": node("StringConcatenate", string_a="x.png [out", string_b="put]", delimiter=""),
+        },
+        {"input_path", "undetermined"},
+    ),
     "an output pieced together": (
         {},
         {

@@ -9,10 +9,12 @@ from comfy_mcp.workflow.nodes.literals import MAX_NAME
 
 __all__ = [
     "ANYWHERE",
+    "BELOW",
     "FILES",
     "FROM_OUTPUTS",
     "SAVERS",
     "SAYS_WHERE",
+    "SHOWS",
     "WRITES_ITSELF",
     "Marked",
     "is_file_name",
@@ -79,6 +81,18 @@ SAVERS: dict[str, dict[str, str]] = {
     "VAESave": {"filename_prefix": "vae/ComfyUI_vae"},
 }
 """The input that says where ComfyUI's own classes save, with what holds if it is left out."""
+
+BELOW: dict[str, str] = {
+    "SaveImageDataSetToFolder": "filename_prefix",
+    "SaveImageTextDataSetToFolder": "filename_prefix",
+}
+"""Inputs that name files below the folder of the saver, and that ComfyUI does not look at."""
+
+SHOWS: dict[str, str] = {
+    "Preview3D": "model_file",
+    "Preview3DAnimation": "model_file",
+}
+"""Inputs whose texts name a file in the output folder, which becomes an output of the job."""
 
 WRITES_ITSELF: dict[str, tuple[str, str]] = {
     "Preview3D": ("model_file", "preview3d_"),

@@ -31,7 +31,6 @@ WanSCAILToVideo WanSoundImageToVideo WanTrackToVideo WanVaceToVideo
 """They say ``width``, ``height``, ``batch_size`` and ``length`` or ``frames`` themselves."""
 
 _KEPT = {
-    "av_latent": "LTXVSeparateAVLatent",
     "da3_geometry": "DA3Render",
     "destination": "ImageCompositeMasked LatentCompositeMasked MaskComposite"
     " PorterDuffImageComposite ReplaceVideoLatentFrames",
@@ -129,6 +128,12 @@ def _arranged(view: View) -> Flow:
     return Flow(picture=nowhere(view.unknown("layers", "arranges layers on a canvas of any size")))
 
 
+def _taken_apart(view: View) -> Flow:
+    """A latent that is not two in one comes apart along its batch, and its channels become one."""
+    why = "is taken apart, and what its parts are is not known"
+    return Flow(picture=nowhere(view.unknown("av_latent", why)))
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_MADE.split(), made),
     **{
@@ -137,5 +142,6 @@ RULES: dict[str, Rule] = {
         for name in names.split()
     },
     "ImageCompositor": _arranged,
+    "LTXVSeparateAVLatent": _taken_apart,
     "RenderSplat": _orbited,
 }

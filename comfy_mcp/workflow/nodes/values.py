@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ _RATIOS = {
     "21:9": (21, 9),
 }
 _LATENT_UNIT = 32
+_TRUTH_INPUT = re.compile(r"value|boolean|values\.value[0-9]{1,2}")
+_LETTER = re.compile(r"[a-z]")
 
 
 def constant(name: str, read: Callable[[object], object]) -> Rule:
@@ -54,10 +57,11 @@ def formula(text: str, names: Mapping[str, str], *, prefix: str = "") -> Rule:
     def rule(view: View) -> Flow:
         given = dict(names)
         if prefix:
+            # ComfyUI takes the letters and drops the others.
             given |= {
-                name.removeprefix(prefix): name
+                letter: name
                 for name in view.node.inputs
-                if name.startswith(prefix)
+                if name.startswith(prefix) and _LETTER.fullmatch(letter := name[len(prefix) :])
             }
         numbers: dict[str, int | float] = {}
         for letter, name in given.items():
@@ -174,6 +178,9 @@ def _truths(combine: Callable[[list[bool]], bool]) -> Rule:
     def rule(view: View) -> Flow:
         given: list[bool] = []
         for name in view.node.inputs:
+            if not _TRUTH_INPUT.fullmatch(name):
+                # ComfyUI drops inputs that a class does not have; which others it takes is its own.
+                return Flow(value=view.opaque("which is given an input that it may not have"))
             truth = view.truth(name)
             if isinstance(truth, Opaque):
                 return Flow(value=truth)
