@@ -51,6 +51,10 @@ interrupt_execution stop your own jobs, verified; get_policy_status says what yo
 a way round it."""
 
 
+FOR_EVERYBODY = ("Nothing is allowed", "run_workflow is allowed but")
+"""How warnings begin that an agent and its user are helped by."""
+
+
 def now_ms() -> int:
     """Whole milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000
@@ -258,8 +262,12 @@ async def _adopt(jobs: Jobs) -> None:
 
 
 def _instructions(warnings: tuple[str, ...]) -> str:
-    """What a client reads at the start; clients cut this at 2 kB."""
-    lines = [INSTRUCTIONS, *(f"Warning about the policy: {text}" for text in warnings)]
+    """What a client reads at the start; clients cut this at 2 kB.
+
+    Of the warnings only those about everybody: the others name files, grants and hidden tools.
+    """
+    told = [text for text in warnings if text.startswith(FOR_EVERYBODY)]
+    lines = [INSTRUCTIONS, *(f"Warning about the policy: {text}" for text in told)]
     return "\n".join(lines)[:1_900]
 
 

@@ -386,3 +386,19 @@ async def test_a_server_on_another_comfyui_touches_no_job_of_this_one(
     assert after["outputs"] == []
     assert body["code"] == "output"
     assert changed == []
+
+
+async def test_what_is_read_at_the_start_names_no_other_grant_and_no_file(sit: Sit) -> None:
+    policy = {
+        "version": "1",
+        "default": "deny",
+        "tools": {"run_workflow": {}, "nosuch_tool": {}},
+        "grants": {"local": {}, "somebody-else": {"tools": {"run_workflow": {}}}},
+    }
+
+    async with sit(policy) as desk:
+        instructions = desk.client.instructions or ""
+
+    assert instructions
+    for secret in ("somebody-else", "nosuch_tool", "policy-local.json"):
+        assert secret not in instructions
