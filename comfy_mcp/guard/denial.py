@@ -42,7 +42,6 @@ def from_standing(standing: Frozen | Cooling, decision_id: str) -> Refused:
                 reason=f"The owner of the GPU has stopped {who} for now{why}. Tell the user.",
                 rule="",
                 decision_id=decision_id,
-                operator_hint="comfy-mcp-guard unfreeze lets agents go on.",
             )
         )
     wait = standing.retry_after_ms

@@ -41,8 +41,10 @@ def grant_warnings(policy: Policy, now_ms: int) -> Iterator[str]:
     """Grants that have run out, or allow less than it looks."""
     for grant in policy.grants:
         if grant.expires_ms is not None and grant.expires_ms <= now_ms and not grant.revoked:
-            yield f"{grant.where}: this grant has expired ({_time(grant.expires_ms)}): its caller"
-            " may do nothing. Remove it, or write a later time."
+            yield (
+                f"{grant.where}: this grant has expired ({_time(grant.expires_ms)}): its caller"
+                " may do nothing. Remove it, or write a later time."
+            )
         yield from _listing(grant)
     if not policy.default_allow:
         yield from _unlisted(policy)

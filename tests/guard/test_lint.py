@@ -217,6 +217,7 @@ def test_a_grant_that_is_over_is_warned_about_from_its_last_millisecond() -> Non
     assert warnings(found, 999) == ()
     [warning] = warnings(found, 1000)
     assert warning.startswith("/grants/ann: this grant has expired (1970-01-01T00:00:01+00:00)")
+    assert warning.endswith("may do nothing. Remove it, or write a later time.")
 
 
 def test_a_grant_that_is_revoked_is_as_it_should_be() -> None:
