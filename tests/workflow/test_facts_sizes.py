@@ -394,3 +394,27 @@ def test_a_latent_upsampler_enlarges_frames_or_makes_more(
     )
 
     assert (found.width, found.height, found.frames) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "name"),
+    [
+        ("LatentUpscale", {"samples": ["s", 0], "width": ["v", 0], "height": 64}, "width"),
+        ("LatentCrop", {"samples": ["s", 0], "width": 64, "height": ["v", 0]}, "height"),
+        ("RepeatLatentBatch", {"samples": ["s", 0], "amount": ["v", 0]}, "batch"),
+        ("EmptyLatentImage", {"width": 64, "height": 64, "batch_size": ["v", 0]}, "batch"),
+        ("LatentUpscaleBy", {"samples": ["s", 0], "scale_by": ["v", 0]}, "width"),
+    ],
+)
+def test_a_number_below_zero_behind_a_link_escapes_comfyuis_limits_and_is_not_guessed(
+    kind: str, inputs: dict[str, Any], name: str
+) -> None:
+    found = facts(s=LATENT, v=("PrimitiveInt", {"value": -64}), n=(kind, inputs))
+
+    assert "n" in [each.node_id for each in found.undetermined.get(name, ())]
+
+
+def test_a_literal_below_zero_is_known_because_comfyui_refuses_it() -> None:
+    upscale: Spec = ("LatentUpscale", {"samples": ["s", 0], "width": -64, "height": 64})
+
+    assert "width" not in facts(s=LATENT, n=upscale).undetermined

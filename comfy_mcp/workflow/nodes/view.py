@@ -75,17 +75,23 @@ class View:
         return Opaque(link.node_id, self._class_of(link.node_id))
 
     def whole(self, name: str, default: Amount = ONE) -> Amount:
-        """The number of an ``INT`` input, nothing below 0; *default* if it is missing."""
+        """The number of an ``INT`` input, nothing below 0; *default* if it is missing.
+
+        Below 0 behind a link is unknown: ComfyUI holds only literals to an input's minimum, and
+        what a node makes of such a number is its own.
+        """
         value = self.value(name)
         if value is None:
             return default
         if isinstance(value, Opaque):
             return Amount(0, self.unknown(name, value.words()))
         number = as_whole(value.value)
-        return self._refused(name) if number is None else Amount.of(number)
+        if number is None:
+            return self._refused(name)
+        return Amount.of(number, self._below_zero(name, number))
 
     def real(self, name: str, default: float = 1.0) -> Factor:
-        """The number of a ``FLOAT`` input; *default* if it is missing."""
+        """The number of a ``FLOAT`` input; *default* if it is missing; see `whole` for links."""
         value = self.value(name)
         if value is None:
             return Factor(default)
@@ -94,7 +100,7 @@ class View:
         number = as_real(value.value)
         if number is None:
             return Factor(default, self._refused(name).unknown)
-        return Factor(number)
+        return Factor(number, self._below_zero(name, number))
 
     def text(self, name: str, default: str = "") -> str | Opaque:
         """The text of a ``STRING`` or ``COMBO`` input; *default* if it is missing."""
@@ -146,6 +152,10 @@ class View:
             if flow.items is not ONE and (not names or name in names)
         ]
         return most(ONE, *several) if several else ONE
+
+    def _below_zero(self, name: str, number: float) -> Unknown | None:
+        linked = number < 0 and name in self.links
+        return self.unknown(name, "is given a number below 0 by a link") if linked else None
 
     def _refused(self, name: str) -> Amount:
         return Amount(0, self.unknown(name, "holds no number that ComfyUI takes"))
