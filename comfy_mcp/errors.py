@@ -13,8 +13,11 @@ ComfyMCPError
 │   ├── HostUnreachable  nobody answers there
 │   ├── HostTimeout      no answer in time
 │   ├── HostRejected     ComfyUI said no, and why
+│   │   └── HostBusy     not now: it passes by itself
 │   ├── AnswerLost       sent, but the answer never came: the job may exist
-│   └── NotComfyUI       somebody else answers there
+│   ├── NotComfyUI       somebody else answers there
+│   └── WorkerDead       it answers, but works on nothing any more
+├── KeyConflict          an idempotency key was used for another workflow
 ├── JobNotFound          no such job, or not one that may be seen
 └── OutputError          a file of a job cannot be had or shown
 """
@@ -32,11 +35,13 @@ __all__ = [
     "Denial",
     "Denied",
     "Fault",
+    "HostBusy",
     "HostError",
     "HostRejected",
     "HostTimeout",
     "HostUnreachable",
     "JobNotFound",
+    "KeyConflict",
     "NodeProblem",
     "NotComfyUI",
     "OutputError",
@@ -44,6 +49,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "StateError",
+    "WorkerDead",
     "WorkflowError",
 ]
 
@@ -252,6 +258,13 @@ class HostRejected(HostError):
         return _present({"type": self.kind or None, "nodes": nodes or None})
 
 
+class HostBusy(HostRejected):
+    """The host takes nothing more at the moment; the same request may be taken later."""
+
+    code = "host_busy"
+    retryable = True
+
+
 class AnswerLost(HostError):
     """A request that changes something was sent and its answer never came."""
 
@@ -270,6 +283,18 @@ class NotComfyUI(HostError):
     """Something answers there, but not as ComfyUI does."""
 
     code = "not_comfyui"
+
+
+class WorkerDead(HostError):
+    """ComfyUI answers, but its worker thread has died: only a restart of ComfyUI helps."""
+
+    code = "worker_dead"
+
+
+class KeyConflict(ComfyMCPError):
+    """The idempotency key was used before, for another workflow or other parameters."""
+
+    code = "idempotency_conflict"
 
 
 class JobNotFound(ComfyMCPError):

@@ -6,6 +6,8 @@ the host that changes something takes a permit and refuses anything that the per
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from comfy_mcp.errors import PermitError
 
 __all__ = ["StopPermit", "SubmitPermit"]
@@ -46,16 +48,16 @@ class SubmitPermit:
 
 
 class StopPermit:
-    """Leave to stop one job, any number of times until *deadline_ms* (same clock as the guard's).
+    """Leave to stop certain jobs, often, until *deadline_ms* (same clock as the guard's).
 
     A cancel can be accepted by ComfyUI and be lost, so it must be possible to send it again.
     """
 
-    __slots__ = ("deadline_ms", "decision_id", "prompt_id")
+    __slots__ = ("deadline_ms", "decision_id", "prompt_ids")
 
-    def __init__(self, *, decision_id: str, prompt_id: str, deadline_ms: int) -> None:
+    def __init__(self, *, decision_id: str, prompt_ids: Iterable[str], deadline_ms: int) -> None:
         self.decision_id = decision_id
-        self.prompt_id = prompt_id
+        self.prompt_ids = frozenset(prompt_ids)
         self.deadline_ms = deadline_ms
 
     def check(self, *, prompt_id: str, now_ms: int) -> None:
@@ -64,7 +66,7 @@ class StopPermit:
         Raises:
             PermitError: it is for another job, or its time is over.
         """
-        if prompt_id != self.prompt_id:
+        if prompt_id not in self.prompt_ids:
             raise PermitError(f"The permit of {self.decision_id} is for another job.")
         if now_ms > self.deadline_ms:
             raise PermitError(

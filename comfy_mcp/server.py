@@ -13,10 +13,10 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import anyio
@@ -29,7 +29,7 @@ from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library, shipped_folder
-from comfy_mcp.settings import Address, Settings
+from comfy_mcp.settings import EMBEDDED, Address, Settings
 from comfy_mcp.store.folder import FILE
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.tools.front import GuardedServer
@@ -45,11 +45,18 @@ log = logging.getLogger(__name__)
 
 INSTRUCTIONS = """\
 Runs ComfyUI workflows (pictures, video, sound) on somebody's GPU, under that person's policy.
-run_workflow starts a job and waits; get_job follows it; view_output shows a result; cancel_job and
-interrupt_execution stop your own jobs, verified; get_policy_status says what you may do.
+run_workflow starts a job and waits (give it an idempotency_key and a repeated call never runs it
+twice); get_job follows it; view_output shows a result; list_jobs finds jobs again; cancel_job,
+interrupt_execution and clear_queue stop your own jobs, verified; get_policy_status says what you
+may do; get_server_status says whether ComfyUI works, and what to do if not.
 "[POLICY DENIED]" is the owner's decision: tell the user, honour retry_after_s, and do not look for
 a way round it."""
 
+
+Result = TypeVar("Result")
+
+LAST_SECONDS = 4.0
+"""For a submit or a stop that is under way when the client goes; clients kill a slow server."""
 
 FOR_EVERYBODY = ("Nothing is allowed", "run_workflow is allowed but")
 """How warnings begin that an agent and its user are helped by."""
@@ -85,6 +92,12 @@ class Services:
         self._opening = anyio.Lock()
         self._open = AsyncExitStack()
         self._adopting: asyncio.Task[None] | None = None
+        self._kept: set[asyncio.Task[Any]] = set()
+
+    @property
+    def place(self) -> str:
+        """Where ComfyUI is, without credentials, or ``embedded``."""
+        return self.settings.address.base if self.settings.address else EMBEDDED
 
     async def jobs(self) -> Jobs:
         """Every job on the ComfyUI host."""
@@ -107,6 +120,13 @@ class Services:
         if await self.store.unfinished(host=address.base):
             await self.jobs()
 
+    def keep(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Do *work* in a task that outlives the call that began it, if not for long the server."""
+        task = asyncio.create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+        return task
+
     def new_prompt_id(self) -> str:
         """A canonical lowercase UUID: newer versions of ComfyUI take no other."""
         return str(uuid4())
@@ -120,8 +140,17 @@ class Services:
         if self._adopting is not None:
             self._adopting.cancel()
             await asyncio.wait([self._adopting])
+        await self._finish()
         await self._open.aclose()
         await self.store.close()
+
+    async def _finish(self) -> None:
+        """Let what cancelled calls left to do come to its end, for a moment."""
+        if self._kept:
+            _, late = await asyncio.wait(self._kept, timeout=LAST_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _connect(self) -> Jobs:
         manager: Any = await anyio.to_thread.run_sync(import_module, "comfy_mcp.jobs.manager")

@@ -13,7 +13,7 @@ def submit_permit() -> SubmitPermit:
 
 
 def stop_permit() -> StopPermit:
-    return StopPermit(decision_id="dec_2", prompt_id="a", deadline_ms=1000)
+    return StopPermit(decision_id="dec_2", prompt_ids=["a"], deadline_ms=1000)
 
 
 @pytest.mark.parametrize(("prompt_id", "digest"), [("b", "sha256:1"), ("a", "sha256:2")])

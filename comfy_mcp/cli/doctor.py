@@ -57,10 +57,10 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _examine(settings: Settings) -> Iterator[tuple[list[Finding], Loaded | None]]:
     """The findings of each check, as soon as it is done."""
-    from comfy_mcp.cli import findings, state_findings  # noqa: PLC0415 - --help does not need it
+    from comfy_mcp.cli import findings, host_findings, state_findings  # noqa: PLC0415 - --help does not need it
 
     yield findings.about_settings(settings), None
-    yield asyncio.run(findings.about_host(settings)), None
+    yield asyncio.run(host_findings.about_host(settings)), None
     yield findings.about_policy(settings)
     yield asyncio.run(state_findings.about_state(settings)), None
     yield findings.about_workflows(settings), None

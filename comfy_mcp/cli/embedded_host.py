@@ -7,14 +7,15 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from comfy_mcp.cli.options import new_parser
 from comfy_mcp.cli.screen import Screen
-from comfy_mcp.embedded import PROFILES, EmbeddedHost, Faults
+from comfy_mcp.embedded import CLOUD_KEY, PROFILES, BadAnswer, EmbeddedHost, Faults
+from comfy_mcp.embedded.faults import ANSWERS, SOCKETS
 from comfy_mcp.errors import ConfigError
 
 __all__ = ["FAULTS", "faults", "parser", "run"]
@@ -27,14 +28,31 @@ FAULTS: Mapping[str, str] = {
     "success_before_history_ms": "time between the end of a job and its history entry",
     "lose_answer": "drop the connection of POST /prompt before or after the job was accepted",
     "answer_delay_ms": "delay of the answer to POST /prompt",
-    "socket": "what the websocket does: answer 500, accept and be silent, or hang up",
-    "dead_worker": "the next job to start runs for ever",
+    "socket": "what the websocket does: answer 500, accept and be silent, answer no ping either,"
+    " hang up, send garbage, or send far too much",
+    "dead_worker": "the next job to start kills the worker and runs for ever",
     "node_ms": "every node takes at least this long and hears an interrupt at its end",
     "step_ms": "extra time per sampling step",
+    "http": "a wrong answer, such as '502', '500,path=/prompt,times=1' or 'slow,delay_ms=900';"
+    " may be given several times, the first that matches counts",
+    "takeover_fixed": "a second websocket of a client survives the first, unlike ComfyUI's",
+    "blocked_publisher": "a websocket client that does not read holds up all others, as in ComfyUI"
+    " (on unless you turn it off)",
 }
 """What the help says of each field of `Faults`."""
 
-CHOICES = {"lose_answer": ("before", "after"), "socket": ("fine", "refused", "silent", "dropped")}
+CHOICES = {"lose_answer": ("before", "after"), "socket": SOCKETS}
+
+
+BAD_ANSWER: Mapping[str, Callable[[str], object]] = {
+    "method": str.upper,
+    "path": str,
+    "times": int,
+    "delay_ms": int,
+    "size": int,
+    "after": lambda value: value in {"", "true"},
+}
+"""How the fields of a wrong answer are read, beside what it is."""
 
 
 def parser(program: str) -> argparse.ArgumentParser:
@@ -48,7 +66,10 @@ def parser(program: str) -> argparse.ArgumentParser:
     made.add_argument("--port", type=_port, default=8188, help="0: any free one (default 8188)")
     made.add_argument("--host", default="127.0.0.1", help="address to listen on")
     made.add_argument(
-        "--profile", choices=tuple(PROFILES), default="0.33", help="ComfyUI version to be like"
+        "--profile",
+        choices=tuple(PROFILES),
+        default="0.33",
+        help="ComfyUI version to be like; cloud: Comfy Cloud's dialect",
     )
     made.add_argument("--folder", metavar="DIR", type=Path, help="keep input, output and temp here")
     weather = made.add_argument_group("weather", "What goes wrong; times in milliseconds.")
@@ -70,7 +91,9 @@ def run(given: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 def faults(given: argparse.Namespace) -> Faults:
     """The weather that the options ask for."""
-    return Faults(**{field.name: getattr(given, field.name) for field in fields(Faults)})
+    told: dict[str, Any] = {field.name: getattr(given, field.name) for field in fields(Faults)}
+    told["http"] = tuple(told["http"] or ())
+    return Faults(**told)
 
 
 async def _listen(given: argparse.Namespace, folder: Path | None) -> None:
@@ -102,8 +125,11 @@ def _why_not(given: argparse.Namespace, error: OSError) -> str:
 
 
 def _announce(screen: Screen, host: EmbeddedHost) -> None:
-    screen.say(f"Listening on {host.url} as ComfyUI {host.profile.version}.", "bold")
+    name = "Comfy Cloud" if host.profile.cloud else f"ComfyUI {host.profile.version}"
+    screen.say(f"Listening on {host.url} as {name}.", "bold")
     screen.say("Embedded demo host: no GPU; it paints pictures and has no diffusion model.")
+    if host.profile.cloud:
+        screen.say(f"It wants the header X-API-Key: {CLOUD_KEY}.")
     screen.say(f"Set COMFYUI_HOST={host.url} to use it. Ctrl-C ends it.")
 
 
@@ -117,12 +143,36 @@ async def _until_told() -> None:
 
 def _add_fault(group: Any, name: str, default: object) -> None:
     option = f"--{name.replace('_', '-')}"
-    if isinstance(default, bool):
+    if default is True:
+        off = f"--no-{name.replace('_', '-')}"
+        group.add_argument(off, dest=name, action="store_false", help=f"not: {FAULTS[name]}")
+    elif default is False:
         group.add_argument(option, action="store_true", help=FAULTS[name])
+    elif name == "http":
+        group.add_argument(
+            option, metavar="WHAT[,...]", type=_bad_answer, action="append", help=FAULTS[name]
+        )
     elif name in CHOICES:
         group.add_argument(option, choices=CHOICES[name], default=default, help=FAULTS[name])
     else:
         group.add_argument(option, metavar="MS", type=_ms, default=default, help=FAULTS[name])
+
+
+def _bad_answer(text: str) -> BadAnswer:
+    """WHAT, then name=value for the other fields of `BadAnswer`, or only `after`; with commas."""
+    what, *more = text.split(",")
+    told: dict[str, Any] = {}
+    try:
+        for each in more:
+            name, _, value = each.partition("=")
+            told[name] = BAD_ANSWER[name](value)
+        return BadAnswer(what, **told)
+    except (KeyError, ValueError):
+        names = ", ".join(BAD_ANSWER)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no wrong answer: a status or {', '.join(ANSWERS)}; then, each after a"
+            f" comma, any of {names}"
+        ) from None
 
 
 def _port(text: str) -> int:

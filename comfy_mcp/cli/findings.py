@@ -6,28 +6,19 @@ from dataclasses import dataclass
 
 from comfy_mcp.cli.screen import Verdict
 from comfy_mcp.cli.state import now_ms
-from comfy_mcp.errors import ComfyMCPError, ConfigError, WorkflowError
+from comfy_mcp.errors import ConfigError, WorkflowError
 from comfy_mcp.guard.decide import grant_of
 from comfy_mcp.guard.loading import Loaded, load
 from comfy_mcp.guard.policy import Policy
-from comfy_mcp.host.client import ComfyHost
-from comfy_mcp.host.transport import Timeouts
-from comfy_mcp.host.version import CHOSEN_IDS, TARGETED_INTERRUPT, parse_version
-from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Settings
 
 __all__ = [
     "Finding",
-    "about_host",
     "about_policy",
     "about_settings",
     "about_workflows",
-    "limits_of",
 ]
-
-TIMEOUTS = Timeouts(connect=3, answer=5)
-"""Seconds; a person waits for this."""
 
 RUNNING = (
     "A running server keeps the last policy that it could use, or with --on-bad-reload freeze"
@@ -51,30 +42,6 @@ def about_settings(settings: Settings) -> list[Finding]:
     line = f"ComfyUI {where}, grant {settings.grant}, protocol {settings.protocol}"
     notes = [Finding(Verdict.NOTE, "settings", text) for text in settings.warnings]
     return [Finding(Verdict.OK, "settings", line), *notes]
-
-
-async def about_host(settings: Settings) -> list[Finding]:
-    """Whether ComfyUI answers, which it is, and what it can do."""
-    if settings.address is None:
-        text = "embedded: the server starts the demo host by itself; no GPU is used"
-        return [Finding(Verdict.OK, "ComfyUI", text)]
-    probe = ComfyHost(settings.address, now_ms=now_ms, timeouts=TIMEOUTS)
-    try:
-        stats = await probe.stats()
-        jobs_api = await probe.has_jobs_api()
-        running, waiting = await probe.queue_length()
-    except ComfyMCPError as error:
-        advice = "start ComfyUI, or say with --host where it is"
-        return [Finding(Verdict.FAIL, "ComfyUI", str(error), advice)]
-    finally:
-        await probe.close()
-    lines = (
-        f"{stats.system.comfyui_version or 'unknown version'} at {settings.address.base}",
-        f"device: {_devices(stats)}",
-        f"jobs API: {'yes' if jobs_api else 'no, the older queue and history are used'}",
-        f"queue: {running} running, {waiting} waiting",
-    )
-    return [Finding(Verdict.OK, "ComfyUI", "\n".join(lines)), *limits_of(stats)]
 
 
 def about_policy(settings: Settings) -> tuple[list[Finding], Loaded | None]:
@@ -106,21 +73,6 @@ def about_workflows(settings: Settings) -> list[Finding]:
     return [Finding(Verdict.OK, "workflows", ", ".join(names)), *notes]
 
 
-def limits_of(stats: SystemStats) -> list[Finding]:
-    """What a ComfyUI of this version cannot do."""
-    version = parse_version(stats.system.comfyui_version)
-    if version is not None and version < CHOSEN_IDS:
-        text = "older than 0.3.45: it gives jobs ids of its own, so no workflow can be run safely"
-        return [Finding(Verdict.FAIL, "ComfyUI", text, "update ComfyUI")]
-    if version is None or version >= TARGETED_INTERRUPT:
-        return [Finding(Verdict.OK, "ComfyUI", "one running job can be stopped by its id")]
-    text = (
-        "older than 0.3.57: every interrupt stops whatever runs, so a running job is only stopped"
-        " while nothing waits behind it; better update ComfyUI"
-    )
-    return [Finding(Verdict.NOTE, "ComfyUI", text)]
-
-
 def _about_grants(policy: Policy, name: str) -> list[Finding]:
     """Whether the caller of this server is somebody under *policy*."""
     if not policy.knows_grants:
@@ -131,8 +83,3 @@ def _about_grants(policy: Policy, name: str) -> list[Finding]:
     known = ", ".join(sorted({one.stdio for one in policy.grants})) or "nobody"
     text = f"the policy knows no {name}, so everything is denied; it knows {known}"
     return [Finding(Verdict.NOTE, "grant", text)]
-
-
-def _devices(stats: SystemStats) -> str:
-    names = [str(device.get("name") or "unnamed") for device in stats.devices]
-    return ", ".join(names) or "none told"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from comfy_mcp.cli.gauge import number
 from comfy_mcp.guard.callers import caller_of
-from comfy_mcp.guard.catalog import OWN_JOBS_ONLY, TOOLS
+from comfy_mcp.guard.catalog import ALWAYS_OWN, OWN_JOBS_ONLY, TOOLS
 from comfy_mcp.guard.compiling import in_force
 from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for
 from comfy_mcp.guard.in_force import Check, InForce
@@ -94,7 +94,8 @@ def _words(decision: Decision, force: InForce) -> str:
         return f"denied by {decision.rule or '/default'}: {decision.reason}"
     if decision.effect is Effect.APPROVAL:
         return f"refused: {decision.reason} This version cannot ask a person yet."
-    own = force.tool in OWN_JOBS_ONLY and force.words.ownership.value == "own"
+    held = force.tool in OWN_JOBS_ONLY and force.words.ownership.value == "own"
+    own = held or force.tool in ALWAYS_OWN
     taken = [limit.words for limit in decision.limits]
     return "; ".join(["allowed", *(["own jobs only"] if own else []), *taken, *_if(force)])
 

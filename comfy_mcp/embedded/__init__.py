@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from comfy_mcp.embedded.faults import Faults
-from comfy_mcp.embedded.host import EmbeddedHost, Seen
+from comfy_mcp.embedded.faults import BadAnswer, Faults
+from comfy_mcp.embedded.host import CLOUD_KEY, EmbeddedHost, Seen
 from comfy_mcp.embedded.profiles import PROFILES, Profile
 
-__all__ = ["PROFILES", "EmbeddedHost", "Faults", "Profile", "Seen"]
+__all__ = ["CLOUD_KEY", "PROFILES", "BadAnswer", "EmbeddedHost", "Faults", "Profile", "Seen"]

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from comfy_mcp.embedded.profiles import Profile
     from comfy_mcp.embedded.queue import JobQueue
 
-__all__ = ["Engine"]
+__all__ = ["EVERYBODY", "Engine"]
+
+
+EVERYBODY = "*"
+"""The client of every job in Comfy Cloud, where clientIds mean nothing."""
 
 
 @dataclass(slots=True)
@@ -48,7 +52,7 @@ class Engine:
     free_memory: bool = False
 
     def __post_init__(self) -> None:
-        self.sockets = Sockets(self.faults, self.changed)
+        self.sockets = Sockets(self.faults, self.changed, shared=self.profile.cloud)
 
     @property
     def logger(self) -> logging.Logger:
@@ -93,7 +97,7 @@ class Engine:
         messages: list[tuple[str, dict[str, Any]]] = [
             ("status", {"status": self.queue_info(), "sid": sid})
         ]
-        if self.client_id == sid and self.last_node_id is not None:
+        if self.client_id in {sid, EVERYBODY} and self.last_node_id is not None:
             messages.append(("executing", {"node": self.last_node_id}))
         return messages
 
@@ -107,3 +111,5 @@ class Engine:
         self.client_id = self.last_node_id = None
         self.free_memory = False
         self.work.clear()
+        self.log.clear()
+        self.sockets.forget()

@@ -6,33 +6,27 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from comfy_mcp.embedded.faults import Faults
 from comfy_mcp.embedded.log import LogRing
 from comfy_mcp.embedded.paths import Folders
 from comfy_mcp.embedded.profiles import PROFILES, Profile
 from comfy_mcp.embedded.queue import JobQueue
+from comfy_mcp.embedded.seen import Seen
 from comfy_mcp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
     from comfy_mcp.embedded.server import Server
 
-__all__ = ["EmbeddedHost", "Seen"]
+__all__ = ["CLOUD_KEY", "EmbeddedHost", "Seen"]
 
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A request that came in: *path* without the /api prefix, *body* parsed if it was JSON."""
-
-    method: str
-    path: str
-    body: Any = None
+CLOUD_KEY = "comfyui-embedded"
+"""What the profile "cloud" wants in X-API-Key."""
 
 
 class EmbeddedHost:
@@ -62,7 +56,7 @@ class EmbeddedHost:
         self.port = port
         self.demo_nodes = demo_nodes
         self.seen: list[Seen] = []
-        self.log = LogRing()
+        self.log = LogRing(coloured=self.profile.coloured_log)
         self.queue = JobQueue(max_history)
         self._host = host
         self._folder = folder
@@ -81,6 +75,8 @@ class EmbeddedHost:
 
         if self._server is not None:
             return
+        self.queue.clear()
+        self.log.clear()
         if self._folder is None:
             self._private = Path(tempfile.mkdtemp(prefix="comfyui-embedded-"))
         server = Server(self, Folders.below(self.folder))
@@ -101,9 +97,28 @@ class EmbeddedHost:
         self.changed()
 
     async def restart(self) -> None:
-        """Be a ComfyUI that was restarted: queue, history and connections are gone."""
-        if self._server is not None:
-            await self._server.restart()
+        """Be a ComfyUI that was restarted: see `away`."""
+        async with self.away():
+            pass
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Be killed, and started again on the same port at the end.
+
+        Meanwhile nobody is listening. Queue, history, connections, cache, log and the server's
+        numbers are lost, and temp files with them; input and output files stay. Does nothing
+        before start and after stop.
+
+        Raises:
+            OSError: the port was taken meanwhile.
+        """
+        server = self._server
+        if server is not None:
+            await server.leave()
+            self.changed()
+        yield
+        if server is not None and server is self._server:
+            await server.come_back()
             self.changed()
 
     async def __aenter__(self) -> Self:
@@ -175,9 +190,9 @@ class EmbeddedHost:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def saw(self, method: str, path: str, body: Any) -> None:
+    def saw(self, seen: Seen) -> None:
         """Note a request."""
-        self.seen.append(Seen(method, path, body))
+        self.seen.append(seen)
         self.changed()
 
     def _remove_private(self) -> None:

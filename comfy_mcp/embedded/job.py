@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comfy_mcp.embedded.cache import Cached, signatures
+from comfy_mcp.embedded.engine import EVERYBODY
 from comfy_mcp.embedded.nodes.base import Context, Interrupted
 from comfy_mcp.embedded.order import Order
 from comfy_mcp.embedded.progress import Progress, Throttle
@@ -67,6 +68,10 @@ class Job:
         engine = self.engine
         engine.signal.interrupted = False
         engine.client_id = self.item.extra_data.get("client_id")
+        if engine.profile.cloud:
+            engine.client_id = EVERYBODY
+            notice = {"prompt_id": self.item.prompt_id, "value": "Executing workflow..."}
+            engine.sockets.send("notification", notice, None)
         engine.last_node_id = None
         self._say("execution_start", {})
         engine.changed()
@@ -207,10 +212,15 @@ class Job:
 
     def _stopped(self) -> None:
         self.success = False
+        self.engine.logger.info("Processing interrupted")
         self._say("execution_interrupted", self._where(), everybody=True)
 
     def _failed(self, failed: Failed) -> None:
         self.success = False
+        message, kind = str(failed).strip(), failed.told["exception_type"]
+        self.engine.logger.error("!!! Exception during processing !!! %s", message)
+        trace = "Traceback (most recent call last):\n" + "".join(failed.told["traceback"])
+        self.engine.logger.error("%s%s: %s\n", trace, kind, message)
         told = {**self._where(), **failed.told, "current_outputs": list(self.results)}
         self._say("execution_error", told)
 

@@ -17,7 +17,7 @@ KINDS = ("output", "input", "temp")
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The three folders of a host."""
+    """The folders of a host."""
 
     input: Path
     output: Path
@@ -31,6 +31,11 @@ class Folders:
         for each in (folders.input, folders.output, folders.temp):
             each.mkdir(parents=True, exist_ok=True)
         return folders
+
+    @property
+    def user(self) -> Path:
+        """Where a user's own files are; made when there is one."""
+        return self.output.parent / "user" / "default"
 
     def of(self, kind: str) -> Path | None:
         """The folder of that *kind*, None if there is no such kind."""

@@ -14,9 +14,13 @@ __all__ = ["PROFILES", "Profile"]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A ComfyUI by its *version*; each property says what that version does."""
+    """A ComfyUI by its *version*; each property says what that version does.
+
+    *cloud*: Comfy Cloud's dialect of that version.
+    """
 
     version: str
+    cloud: bool = False
 
     def since(self, version: str) -> bool:
         """Whether this ComfyUI is at least *version*."""
@@ -24,7 +28,9 @@ class Profile:
 
     @property
     def prompt_ids(self) -> Literal["ignored", "any", "uuid"]:
-        """What becomes of a prompt_id that the client chose."""
+        """What becomes of a prompt_id that the client chose; Comfy Cloud knows no such field."""
+        if self.cloud:
+            return "ignored"
         if self.since("0.25.0"):
             return "uuid"
         return "any" if self.since("0.3.45") else "ignored"
@@ -65,6 +71,11 @@ class Profile:
         return self.since("0.3.69")
 
     @property
+    def usage_source(self) -> bool:
+        """The header Comfy-Usage-Source is kept in extra_data."""
+        return self.since("0.25.0")
+
+    @property
     def hides_credentials(self) -> bool:
         """Keys of partner nodes are kept out of queue and history."""
         return self.since("0.3.68")
@@ -95,6 +106,11 @@ class Profile:
         return self.since("0.9.2")
 
     @property
+    def coloured_log(self) -> bool:
+        """A record of the log begins with its level, in colour."""
+        return self.since("0.23.0")
+
+    @property
     def fetch_site_check(self) -> bool:
         """Requests that a browser marks cross-site are refused."""
         return self.since("0.19.0")
@@ -120,5 +136,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "0.3.64": Profile("0.3.64"),
         "0.8": Profile("0.8.0"),
         "0.33": Profile("0.33.0"),
+        "cloud": Profile("0.33.0", cloud=True),
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,10 +13,15 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from comfy_mcp.embedded.access import access_check
+from comfy_mcp.embedded.credential import key_check
 from comfy_mcp.embedded.engine import Engine
 from comfy_mcp.embedded.features import MAX_UPLOAD
+from comfy_mcp.embedded.host import CLOUD_KEY
 from comfy_mcp.embedded.nodes import catalogue
 from comfy_mcp.embedded.routes import build_routes
+from comfy_mcp.embedded.routes.cloud import build_routes as cloud_routes
+from comfy_mcp.embedded.routes.cloud_files import Storage
+from comfy_mcp.embedded.spoil import Spoiler
 from comfy_mcp.embedded.watch import watcher
 from comfy_mcp.embedded.worker import Worker
 
@@ -44,8 +50,14 @@ class Server:
         )
         self._web_root = Path(tempfile.mkdtemp(prefix="comfyui-embedded-web-"))
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._address = ("", 0)
         self._tasks: list[asyncio.Task[None]] = []
         self._worker = Worker(self._engine)
+        self._spoiler = Spoiler(lambda: host.faults)
+        self._storage = Storage(folders, secrets.token_bytes(16))
+        self._storage_runner: web.AppRunner | None = None
+        self._storage_url = ""
 
     @property
     def node(self) -> str | None:
@@ -66,32 +78,62 @@ class Server:
             shutdown_timeout=STOP_SECONDS,
         )
         await self._runner.setup()
+        self._address = (host, port)
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await self._listen()
         except OSError:
             await self.stop()
             raise
+        if self._host.profile.cloud:
+            await self._open_storage(host)
         self._begin()
-        return int(self._runner.addresses[0][1])
+        self._address = (host, int(self._runner.addresses[0][1]))
+        return self._address[1]
 
     async def stop(self) -> None:
         """End everything, within a few seconds."""
         self._engine.signal.abandoned.set()
+        self._spoiler.end()
         await self._engine.sockets.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for runner in (self._runner, self._storage_runner):
+            if runner is not None:
+                await runner.cleanup()
         await self._end()
         shutil.rmtree(self._web_root, ignore_errors=True)
 
-    async def restart(self) -> None:
-        """Lose queue, history and connections; keep the port."""
-        self._engine.signal.abandoned.set()
+    async def leave(self) -> None:
+        """Be killed: nothing listens, every connection drops; all that a process knows is lost."""
+        if self._site is not None:
+            await self._site.stop()
+        self._hang_up()
         await self._end()
-        await self._engine.sockets.close()
         self._engine.forget()
+
+    async def come_back(self) -> None:
+        """Listen again on the same port; what was temporary is gone.
+
+        Raises:
+            OSError: the port was taken meanwhile.
+        """
         for each in self._engine.folders.temp.iterdir():
             shutil.rmtree(each) if each.is_dir() else each.unlink()
+        await self._listen()
         self._begin()
+
+    async def _listen(self) -> None:
+        if self._runner is None:
+            raise RuntimeError("the host was stopped")
+        self._site = web.TCPSite(self._runner, *self._address)
+        await self._site.start()
+
+    def _hang_up(self) -> None:
+        """Drop every connection without a word, as the end of a process does."""
+        self._engine.signal.abandoned.set()
+        self._spoiler.end()
+        server = self._runner.server if self._runner is not None else None
+        for each in list(server.connections) if server is not None else ():
+            if each.transport is not None:
+                each.transport.abort()
 
     def _begin(self) -> None:
         self._worker = Worker(self._engine)
@@ -99,6 +141,8 @@ class Server:
         self._tasks = [asyncio.create_task(each) for each in work]
 
     async def _end(self) -> None:
+        if not self._tasks:
+            return
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -111,8 +155,26 @@ class Server:
         self._worker.threads.shutdown(wait=False, cancel_futures=True)
 
     def _application(self) -> web.Application:
-        middlewares = [watcher(self._host), access_check(self._host.profile)]
+        profile, engine = self._host.profile, self._engine
+        middlewares = [
+            watcher(self._host),
+            self._spoiler.middleware(),
+            key_check(CLOUD_KEY) if profile.cloud else access_check(profile),
+        ]
         app = web.Application(client_max_size=MAX_UPLOAD, middlewares=middlewares)
-        app.add_routes(build_routes(self._engine))
-        app.router.add_static("/", self._web_root)
+        if profile.cloud:
+            app.add_routes(cloud_routes(engine, self._storage, lambda: self._storage_url))
+        else:
+            app.add_routes(build_routes(engine))
+            app.router.add_static("/", self._web_root)
         return app
+
+    async def _open_storage(self, host: str) -> None:
+        """Listen where files are given out: another port, so another origin."""
+        app = web.Application(middlewares=[watcher(self._host)])
+        app.add_routes(self._storage.routes())
+        self._storage_runner = web.AppRunner(app, access_log=None, logger=self._engine.logger)
+        await self._storage_runner.setup()
+        await web.TCPSite(self._storage_runner, host, 0).start()
+        name = f"[{host}]" if ":" in host else host
+        self._storage_url = f"http://{name}:{self._storage_runner.addresses[0][1]}"

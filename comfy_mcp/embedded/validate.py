@@ -126,7 +126,9 @@ class _Check:
         inputs = self.prompt[node_id]["inputs"]
         node = self.catalogue[self.prompt[node_id]["class_type"]]
         errors: Errors = []
-        upstream = [self.input(node_id, each, inputs, node, errors) for each in node.inputs]
+        upstream: list[bool] = []
+        for each in node.inputs:  # no comprehension: its frame would shorten the deepest chain
+            upstream.append(self.input(node_id, each, inputs, node, errors))  # noqa: PERF401 - see above
         if node.check is not None and (wrong := node.check(self.folders, inputs)) is not None:
             errors.append(custom(*wrong))
         _, before = self.seen.get(node_id, (True, []))

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from comfy_mcp.embedded.answers import bare
+from comfy_mcp.embedded.credential import credential
+from comfy_mcp.embedded.seen import Seen
+
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
@@ -20,14 +24,11 @@ def watcher(host: EmbeddedHost) -> Middleware:
 
     @web.middleware
     async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        host.saw(request.method, _bare(request.path), await _body(request))
+        keyed = credential(request) is not None
+        host.saw(Seen(request.method, bare(request.path), await _body(request), keyed))
         return await handler(request)
 
     return watch
-
-
-def _bare(path: str) -> str:
-    return path.removeprefix("/api") if path.startswith("/api/") else path
 
 
 async def _body(request: web.Request) -> Any:

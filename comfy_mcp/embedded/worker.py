@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfy_mcp.embedded.cache import Cache
+from comfy_mcp.embedded.death import Death, pieces
 from comfy_mcp.embedded.job import Job
+from comfy_mcp.embedded.log import green
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
@@ -50,12 +53,14 @@ class Worker:
         engine.queue_updated()
         death = _death(engine, item)
         if death is not None:
-            engine.logger.error("Exception in thread Thread-2 (prompt_worker): %s", death)
+            for piece in pieces(death):
+                engine.log.write(piece)
             return False
         lost_cancel = engine.faults().lost_cancel_ms
         if lost_cancel:
             await asyncio.sleep(lost_cancel / 1000)
         self.job = job = Job(engine, item, self.threads)
+        started = time.monotonic()
         await job.run()
         self.job = None
         engine.queue.finish(item.prompt_id, job.entry())
@@ -63,6 +68,8 @@ class Worker:
         if engine.client_id is not None:
             data = {"node": None, "prompt_id": item.prompt_id}
             engine.sockets.send("executing", data, engine.client_id)
+        seconds = f"Prompt executed in {time.monotonic() - started:.2f} seconds"
+        engine.logger.info(green(seconds) if engine.profile.coloured_log else seconds)
         self._free()
         return True
 
@@ -71,14 +78,12 @@ class Worker:
             self.engine.cache, self.engine.free_memory = Cache(), False
 
 
-def _death(engine: Engine, item: Item) -> str | None:
-    """Why this job kills the worker, None if it does not."""
-    if engine.faults().dead_worker:
-        return "the fault dead_worker is on"
+def _death(engine: Engine, item: Item) -> Death | None:
+    """How this job kills the worker, None if it does not."""
     if item.extra_data is None:
-        return "TypeError: argument of type 'NoneType' is not iterable"
-    if any("inputs" not in node for node in item.prompt.values()):
+        return Death("TypeError", "argument of type 'NoneType' is not iterable")
+    if engine.faults().dead_worker or any("inputs" not in node for node in item.prompt.values()):
         # The job is announced first: ComfyUI's worker dies while it looks for cached nodes.
         Job(engine, item, None).announce()
-        return "KeyError: 'inputs'"
+        return Death("KeyError", "'inputs'", deep=True)
     return None

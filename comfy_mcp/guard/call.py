@@ -22,7 +22,8 @@ class Call:
     *grant* who that is in journal and counters. *args* are the arguments, defaults filled in, None
     while they are not known. *run* and *job* are what a submit would do and make; *target* is the
     job the call is about and *owner* whose it is; *whatever_runs*: an interrupt that named no job;
-    *stop_ms* is how long the target may be stopped.
+    *stop_ms* is how long the target may be stopped. *targets* are several jobs of the caller's own
+    that may be stopped together.
     """
 
     tool: str
@@ -37,15 +38,22 @@ class Call:
     owner: str | None = None
     whatever_runs: bool = False
     stop_ms: int | None = None
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Leave to do what was asked; the permits are there where the call needs them."""
+    """Leave to do what was asked; the permits are there where the call needs them.
+
+    *repeated* is the job that an earlier call with the same idempotency key made: nothing is to be
+    submitted. *written* is False for a read whose decision could not be written down.
+    """
 
     decision_id: str
     submit: SubmitPermit | None = None
     stop: StopPermit | None = None
+    repeated: JobRow | None = None
+    written: bool = True
 
 
 @dataclass(frozen=True, slots=True)

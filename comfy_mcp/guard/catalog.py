@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ALIASES", "KNOWN_NAMES", "OWN_JOBS_ONLY", "TOOLS", "ToolClass", "canonical"]
+__all__ = [
+    "ALIASES",
+    "ALWAYS_OWN",
+    "KNOWN_NAMES",
+    "OWN_JOBS_ONLY",
+    "TOOLS",
+    "ToolClass",
+    "canonical",
+]
 
 
 class ToolClass(StrEnum):
@@ -26,15 +34,21 @@ TOOLS: Mapping[str, ToolClass] = MappingProxyType(
         "run_workflow": ToolClass.EXECUTE,
         "get_job": ToolClass.READ,
         "view_output": ToolClass.READ,
+        "list_jobs": ToolClass.READ,
         "get_policy_status": ToolClass.READ,
+        "get_server_status": ToolClass.READ,
         "cancel_job": ToolClass.DESTRUCTIVE,
         "interrupt_execution": ToolClass.DESTRUCTIVE,
+        "clear_queue": ToolClass.DESTRUCTIVE,
     }
 )
 """Every tool by its canonical name."""
 
 OWN_JOBS_ONLY = frozenset({"view_output", "cancel_job", "interrupt_execution"})
 """Tools that show or stop what a job does; of others' jobs a caller sees the status only."""
+
+ALWAYS_OWN = frozenset({"clear_queue"})
+"""Tools that touch the caller's own jobs only, even where the policy lets it stop everybody's."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {"comfy_cancel_generation": "cancel_job", "cancel_interrupt": "cancel_approval"}

@@ -7,8 +7,8 @@ reservation that does not fit.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from asyncio import Task
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,12 +17,13 @@ from typing import Any
 
 import anyio
 
-from comfy_mcp.errors import ComfyMCPError, Refused, StateError
+from comfy_mcp.errors import ComfyMCPError, KeyConflict, Refused, StateError
 from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.admission import admission, may_be_over, reads
 from comfy_mcp.guard.call import Call, Granted, Status
 from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, tallies, wanted
 from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
+from comfy_mcp.guard.granting import Taken, granted
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import (
     Decision,
@@ -31,10 +32,22 @@ from comfy_mcp.guard.question import (
     Question,
     in_this_zone,
 )
+from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
+from comfy_mcp.guard.second_look import changed, of_others, refusal_of
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.standing import status_of
-from comfy_mcp.permit import StopPermit, SubmitPermit
-from comfy_mcp.store.protocol import Cooling, Frozen, Full, JobRow, SlotCap, Store, Tally
+from comfy_mcp.guard.whole import Tasks
+from comfy_mcp.permit import StopPermit
+from comfy_mcp.store.protocol import (
+    Cooling,
+    Frozen,
+    Full,
+    JobRow,
+    Repeated,
+    SlotCap,
+    Store,
+    Tally,
+)
 
 __all__ = ["Call", "Gate", "Granted", "Status"]
 
@@ -46,7 +59,6 @@ OVERTIME_MS = 120_000
 UNTALLIED = frozenset({"cooldown", "frozen", "approval_required", "policy_unavailable"})
 """Refusals that say nothing about how a caller behaves."""
 
-CHANGED = "The policy changed while this call was judged: call again."
 BROKEN = "The guard could not judge this call, so it was refused; this is a fault of the program."
 
 Reconcile = Callable[[str], Awaitable[None]]
@@ -85,7 +97,7 @@ class Gate:
         self._reconcile = reconcile
         self._zone = zone
         self._told = told or _nobody
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
 
     @property
     def loaded(self) -> Loaded:
@@ -151,14 +163,15 @@ class Gate:
             Denied: the policy or the operator says no, or the state cannot be written.
             RateLimited: a limit, a budget or the number of unfinished jobs leaves no room.
             ApprovalNeeded: a person has to decide first.
+            KeyConflict: the job's idempotency key was used for another request.
         """
         if call.job is not None and call.run is None:
             raise AssertionError("a job was to be admitted unmeasured")
         decision_id = self._decision_id()
-        written = await self._take_whole(call, decision_id)
+        taken = await self._take_whole(call, decision_id)
         outcome = "error"
         try:
-            yield self._granted(call, decision_id)
+            yield granted(call, decision_id, taken, self._now_ms())
             outcome = "ok"
         except ComfyMCPError as error:
             outcome = error.code
@@ -167,7 +180,7 @@ class Gate:
             outcome = "cancelled_by_client"
             raise
         finally:
-            if written:
+            if taken.written:
                 with anyio.CancelScope(shield=True):
                     await self._write_outcome(call, decision_id, outcome)
 
@@ -182,7 +195,7 @@ class Gate:
         now_ms = self._now_ms()
         await self._store.record(now_ms, record)
         return StopPermit(
-            decision_id=decision_id, prompt_id=row.prompt_id, deadline_ms=now_ms + OVERTIME_MS
+            decision_id=decision_id, prompt_ids=[row.prompt_id], deadline_ms=now_ms + OVERTIME_MS
         )
 
     async def status(self, call: Call, host: str) -> Status:
@@ -216,12 +229,12 @@ class Gate:
         loaded = self.loaded
         if self.source.closed is not None:
             why = "The newest policy file cannot be used, and until it can everything is refused."
-            return _Judged(_no("policy_unavailable", why), loaded)
+            return _Judged(refusal_of("policy_unavailable", why), loaded)
         try:
             return _Judged(decide(loaded.policy, self._question(call, final=final)), loaded)
         except Exception:
             log.exception("A call of %.128r could not be judged.", call.tool)
-            return _Judged(_no("policy_unavailable", BROKEN), loaded)
+            return _Judged(refusal_of("policy_unavailable", BROKEN), loaded)
 
     async def _standing(self, call: Call) -> Frozen | Cooling | None:
         try:
@@ -266,59 +279,87 @@ class Gate:
             # A refusal stands whether or not it can be written down.
             log.exception("A refusal could not be written down: %s.", record["code"])
 
-    async def _take_whole(self, call: Call, decision_id: str) -> bool:
-        """As *_take*, in a task of its own: a caller that gives up must not tear it apart.
+    async def _take_whole(self, call: Call, decision_id: str) -> Taken:
+        """As *_take*, but never torn apart: what a caller that gave up took is given back."""
+        return await self._tasks.whole(
+            self._take(call, decision_id), lambda taking: self._undo(taking, call, decision_id)
+        )
 
-        What was reserved for a caller that is gone is given back and written down.
-        """
-        taking = self._keep(asyncio.create_task(self._take(call, decision_id)))
-        try:
-            return await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            undoing = self._keep(asyncio.create_task(self._undo(taking, call, decision_id)))
-            with anyio.CancelScope(shield=True):
-                await asyncio.shield(undoing)
-            raise
-
-    async def _undo(self, taking: asyncio.Task[bool], call: Call, decision_id: str) -> None:
+    async def _undo(self, taking: Task[Taken], call: Call, decision_id: str) -> None:
         """Give back the slot of a job that nobody will submit."""
         try:
-            written = await taking
-            if written and call.job is not None:
+            taken = await taking
+            if taken.written and call.job is not None and taken.repeated is None:
                 await self._store.move_job(call.job.prompt_id, "refused", self._now_ms())
-        except (Refused, StateError):
+        except (Refused, KeyConflict, StateError):
             # Nothing was taken, and a refusal was written down where it was made.
             return
-        if written:
+        if taken.written:
             await self._write_outcome(call, decision_id, "cancelled_by_client")
 
-    def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
-        """Hold on to a task until it is done: the loop itself does not."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _take(self, call: Call, decision_id: str) -> bool:
-        """Reserve what the call takes; False for a read that could not be written down."""
+    async def _take(self, call: Call, decision_id: str) -> Taken:
+        """Reserve what the call takes, or find what an earlier one with the same key took."""
         # Right before anything is reserved: an edit that was saved by now counts.
         await self.source.refresh()
-        judged = self._judge(call, final=True)
-        if judged.decision.effect is not Effect.ALLOW:
-            raise await self._refuse(call, judged, decision_id)
-        if judged.decision.grant != call.grant:
-            raise await self._refuse(
-                call, _Judged(_no("policy_unavailable", CHANGED), judged.loaded), decision_id
-            )
         try:
-            await self._reserve(call, judged, decision_id)
+            again = await self._again(call, decision_id)
+            if again is None:
+                judged = await self._allowed(call, decision_id)
+                again = await self._reserve(call, judged, decision_id)
         except StateError:
             log.exception("The guard's state cannot be used.")
             if not reads(call):
                 raise unwritable(decision_id) from None
-            return False
-        return True
+            return Taken(written=False)
+        return Taken(written=True, repeated=again)
 
-    async def _reserve(self, call: Call, judged: _Judged, decision_id: str) -> None:
+    async def _allowed(self, call: Call, decision_id: str) -> _Judged:
+        """The policy's yes to the whole call; all that it stops are the caller's own jobs.
+
+        Raises:
+            Refused: it says something else.
+            StateError: whose jobs they are cannot be read.
+        """
+        judged = self._judge(call, final=True)
+        if judged.decision.effect is not Effect.ALLOW:
+            raise await self._refuse(call, judged, decision_id)
+        no = changed(call, judged.decision) or await of_others(self._store, call)
+        if no is not None:
+            raise await self._refuse(call, replace(judged, decision=no), decision_id)
+        return judged
+
+    async def _again(self, call: Call, decision_id: str) -> JobRow | None:
+        """The job of an earlier call with the same key, whatever limits are full by now.
+
+        Raises:
+            Refused: the caller may not call the tool, or not like this.
+            KeyConflict: the key was used for another request.
+            StateError: the journal cannot be read.
+        """
+        row = await earlier(self._store, call)
+        if row is None:
+            return None
+        # Nothing is run: rules about graphs and limits have had their say when it was.
+        judged = self._judge(replace(call, run=None, job=None), final=False)
+        standing = await self._standing(call)
+        if standing is not None or judged.decision.effect is Effect.DENY:
+            raise await self._refuse(call, judged, decision_id, standing)
+        no = changed(call, judged.decision)
+        if no is not None:
+            raise await self._refuse(call, replace(judged, decision=no), decision_id)
+        return await self._repeated(call, judged, decision_id, row)
+
+    async def _repeated(self, call: Call, judged: _Judged, decision_id: str, row: JobRow) -> JobRow:
+        """Write the repeat down; another request under the same key is refused."""
+        record = of_repeat(call, judged.decision, decision_id, judged.loaded.revision, row)
+        if not is_same(call, row):
+            await self._write_refusal(call, judged.loaded, record)
+            raise conflict(row)
+        await self._store.record(self._now_ms(), record)
+        self._told(record)
+        return row
+
+    async def _reserve(self, call: Call, judged: _Judged, decision_id: str) -> JobRow | None:
         decision = judged.decision
         record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
         taken = admission(call, decision, decision_id, self._now_ms(), record)
@@ -331,9 +372,11 @@ class Gate:
             refusal = from_full(answer, decision.limits, decision_id, held)
         elif isinstance(answer, Frozen | Cooling):
             refusal = from_standing(answer, decision_id)
+        elif isinstance(answer, Repeated):
+            return await self._repeated(call, judged, decision_id, answer.job)
         else:
             self._told(record)
-            return
+            return None
         await self._write_refusal(call, judged.loaded, rows.of_refusal(record, refusal))
         raise refusal
 
@@ -343,23 +386,6 @@ class Gate:
             return ()
         held = await self._store.unfinished(host=full.cause.host, grant=full.cause.grant)
         return tuple(row.prompt_id for row in held)
-
-    def _granted(self, call: Call, decision_id: str) -> Granted:
-        submit = stop = None
-        if call.job is not None:
-            submit = SubmitPermit(
-                decision_id=decision_id,
-                prompt_id=call.job.prompt_id,
-                digest=call.job.digest,
-                front=call.run is not None and call.run.front,
-            )
-        if call.target is not None and call.stop_ms is not None:
-            stop = StopPermit(
-                decision_id=decision_id,
-                prompt_id=call.target,
-                deadline_ms=self._now_ms() + call.stop_ms,
-            )
-        return Granted(decision_id, submit, stop)
 
     async def _write_outcome(self, call: Call, decision_id: str, outcome: str) -> None:
         record = rows.of_outcome(call, decision_id, outcome)
@@ -372,7 +398,3 @@ class Gate:
 
 def _nobody(_record: Mapping[str, Any]) -> None:
     """Nobody wants to hear of decisions."""
-
-
-def _no(code: str, reason: str) -> Decision:
-    return Decision(Effect.DENY, code, "", reason, "policy")

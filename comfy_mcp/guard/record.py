@@ -19,7 +19,7 @@ MAX_NAME = 128
 """Characters of a name that somebody else chose: anybody may call anything."""
 
 MAX_NAMES = 20
-"""Node classes, models and arguments that are named in one row."""
+"""Node classes, models, arguments and jobs that are named in one row."""
 
 
 def of_decision(call: Call, decision: Decision, decision_id: str, revision: str) -> dict[str, Any]:
@@ -42,6 +42,8 @@ def of_decision(call: Call, decision: Decision, decision_id: str, revision: str)
         "workflow": call.job.workflow[:MAX_NAME] if call.job else None,
         "digest": call.job.digest if call.job else None,
     }
+    if call.targets:
+        row["targets"] = {"count": len(call.targets), "prompt_ids": _few(call.targets)}
     if call.run is not None:
         row["facts"] = _facts(call.run.facts)
     if decision.effect is Effect.ALLOW and decision.limits:

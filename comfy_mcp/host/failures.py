@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -18,29 +19,37 @@ from comfy_mcp.errors import (
     HostUnreachable,
     NodeProblem,
     NotComfyUI,
+    WorkerDead,
 )
+from comfy_mcp.host.advice import advise
+from comfy_mcp.host.answers import refused
+from comfy_mcp.host.cleaning import cut, line, word
+from comfy_mcp.host.problems import NO_CHOICES, Choices, problems_of, unlisted
 from comfy_mcp.host.wire import NodeErrors, Refusal
 
 __all__ = [
     "answer_lost",
-    "ids_of_its_own",
-    "lost_or_unreachable",
     "not_comfyui",
     "problems_of",
     "reading",
+    "refused",
     "rejected",
+    "unlisted_in",
     "unreachable",
+    "worker_dead",
 ]
 
 DESKTOP_PORT = 8000
 """Where ComfyUI Desktop listens; its users look at 8188 in vain."""
 
-_HINTS = {
-    "empty_list": "this ComfyUI has no such model at all: put its file into the models folder",
-    "value_not_in_list": "choose one of the values that this ComfyUI has",
-    "missing_node_type": "this ComfyUI does not have that node: install its pack or use another",
-    "prompt_no_outputs": "add an output node such as SaveImage or PreviewImage",
-}
+MAX_SHOWN = 5
+"""Reasons that are told in words: what is read at a glance."""
+
+MAX_ADVICE = 3
+MAX_TEXT = 2_000
+
+_NODE = re.compile(r"Node ID '#(.{1,100})'")
+_CLASS = re.compile(r"node (.{1,200}) does not exist")
 
 
 @contextmanager
@@ -60,39 +69,12 @@ def reading(base: str) -> Generator[None]:
         ) from error
 
 
-@contextmanager
-def lost_or_unreachable(base: str, prompt_id: str) -> Generator[None]:
-    """Errors of a request that changes something: either it was never sent, or nobody knows."""
-    try:
-        yield
-    except (TimeoutError, aiohttp.ClientError) as error:
-        raise answer_lost(base, prompt_id, type(error).__name__) from error
-
-
 def answer_lost(base: str, prompt_id: str, why: str) -> AnswerLost:
     """The job may exist, and nobody said so."""
     return AnswerLost(
         f"The request was sent to ComfyUI at {base}, but its answer was lost ({why}). Do not send"
         f" it again: ask get_job for {prompt_id}.",
         prompt_id=prompt_id,
-    )
-
-
-def ids_of_its_own(theirs: str | None) -> HostRejected:
-    """ComfyUI gives jobs ids of its own; *theirs* is that of a job which it queued all the same."""
-    done = (
-        "Nothing was sent."
-        if theirs is None
-        else (
-            "The job was taken out of the queue again, unless it had begun: then it runs on as"
-            f" {theirs}."
-        )
-    )
-    return HostRejected(
-        "This ComfyUI is older than 0.3.45, or a fork, and gives jobs ids of its own, so that they"
-        f" can be neither followed nor stopped safely: update ComfyUI. {done}",
-        kind="ids_of_its_own",
-        status=200,
     )
 
 
@@ -134,64 +116,86 @@ async def _answers(host: str, port: int, seconds: float = 1.0) -> bool:
     return True
 
 
+def worker_dead(base: str) -> WorkerDead:
+    """ComfyUI answers, but the thread that works on jobs is gone."""
+    return WorkerDead(
+        "ComfyUI's worker has died: it accepts jobs and works on none. Restart ComfyUI"
+        f" (at {base})."
+    )
+
+
 def not_comfyui(base: str, path: str, status: int, why: str) -> NotComfyUI:
     """Something answers, but not as ComfyUI does."""
-    if status in {401, 403}:
-        return NotComfyUI(
-            f"{base} refused us with HTTP {status}. It wants credentials, or is a proxy that does:"
-            " set COMFYUI_API_KEY or COMFYUI_HEADERS."
-        )
     return NotComfyUI(
         f"What answers at {base} is not ComfyUI, or not a healthy one: {path} gave HTTP {status},"
         f" {why}. Check COMFYUI_HOST (and its path prefix) and ComfyUI's own log."
     )
 
 
-def rejected(status: int, body: bytes) -> HostRejected | None:
-    """ComfyUI's refusal of a workflow, with nodes, inputs and reasons; None if it is not one."""
-    try:
-        refusal = Refusal.model_validate_json(body)
-    except ValidationError:
+def rejected(status: int, body: bytes, choices: Choices = NO_CHOICES) -> HostRejected | None:
+    """ComfyUI's refusal of a workflow, with nodes, inputs and reasons; None if it is not one.
+
+    *choices* has what `unlisted_in` asks for.
+    """
+    refusal = _refusal(body)
+    if refusal is None:
         return None
-    errors = refusal.node_errors if isinstance(refusal.node_errors, dict) else {}
-    problems = problems_of(errors) or _of_extra(refusal)
-    shown = "; ".join(str(problem) for problem in problems[:5])
-    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""  # noqa: PLR2004 - what is read at a glance
-    text = shown or " ".join(filter(None, (refusal.error.message, refusal.error.details)))
-    kinds = [refusal.error.type, *(problem.kind for problem in problems)]
-    kinds += ["empty_list"] if any("not in []" in problem.reason for problem in problems) else []
-    hint = next((f" What to do: {text}." for kind, text in _HINTS.items() if kind in kinds), "")
+    error, nodes = refusal.error, _nodes(refusal)
+    problems = problems_of(nodes, choices) or _of_extra(refusal)
+    shown = [str(problem) for problem in problems[:MAX_SHOWN]]
+    count = sum(len(node.errors) for node in nodes.values())
+    more = f" (and {count - len(shown)} more)" if count > len(shown) else ""
+    text = "; ".join(shown) or _in_its_words(refusal)
     return HostRejected(
-        f"ComfyUI refused the workflow: {text[:2_000].rstrip('. ')}{more}.{hint}",
-        kind=refusal.error.type,
+        f"ComfyUI refused the workflow: {cut(text, MAX_TEXT).rstrip('. ')}{more}."
+        + "".join(f" {advice}" for advice in _advice(refusal, problems)),
+        kind=word(error.type),
         problems=problems,
         status=status,
     )
 
 
-def problems_of(errors: dict[str, NodeErrors]) -> tuple[NodeProblem, ...]:
-    """ComfyUI's node_errors, one value a reason; texts cut, tracebacks left behind."""
-    return tuple(
-        NodeProblem(
-            node_id=node_id,
-            node_type=node.class_type,
-            input_name=_input_name(fault.extra_info.get("input_name")),
-            kind=fault.type,
-            reason=f"{fault.message} ({fault.details})"[:400] if fault.details else fault.message,
-        )
-        for node_id, node in errors.items()
-        for fault in node.errors
-    )
+def unlisted_in(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Class and input of each value whose list a refusal left out because it was long."""
+    refusal = _refusal(body)
+    return () if refusal is None else unlisted(_nodes(refusal))
+
+
+def _refusal(body: bytes) -> Refusal | None:
+    try:
+        return Refusal.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _nodes(refusal: Refusal) -> dict[str, NodeErrors]:
+    return refusal.node_errors if isinstance(refusal.node_errors, dict) else {}
+
+
+def _advice(refusal: Refusal, problems: tuple[NodeProblem, ...]) -> tuple[str, ...]:
+    """What to try about the first few reasons, each advice once."""
+    asked = [(problem.kind, problem.reason) for problem in problems[:MAX_SHOWN]]
+    asked = asked or [(refusal.error.type, _in_its_words(refusal))]
+    found = (advise(kind, reason) for kind, reason in asked)
+    return tuple(dict.fromkeys(text for text in found if text))[:MAX_ADVICE]
 
 
 def _of_extra(refusal: Refusal) -> tuple[NodeProblem, ...]:
-    info = refusal.error.extra_info
-    node_id = info.get("node_id")
+    """The one node that a refusal is about, though no node has errors."""
+    error = refusal.error
+    node_id, class_type = error.extra_info.get("node_id"), error.extra_info.get("class_type")
     if node_id is None:
-        return ()
-    kind = str(info.get("class_type") or "")
-    return (NodeProblem(str(node_id), kind, None, refusal.error.type, refusal.error.message),)
+        # Before 0.12 it is told in words only.
+        found = _NODE.search(error.details)
+        if error.type != "invalid_prompt" or found is None:
+            return ()
+        named = _CLASS.search(error.message)
+        node_id, class_type = found[1], named[1] if named else None
+    kind = word(class_type or "no class_type")
+    return (NodeProblem(word(node_id), kind, None, word(error.type), line(error.message)),)
 
 
-def _input_name(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _in_its_words(refusal: Refusal) -> str:
+    """ComfyUI's message and what it adds to it."""
+    message, details = line(refusal.error.message), line(refusal.error.details)
+    return f"{message}: {details}" if details and details != message else message

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import inf, isfinite
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
+from comfy_mcp.host.cleaning import clean, word
+from comfy_mcp.host.told_inputs import told_inputs
+
 if TYPE_CHECKING:
-    from comfy_mcp.host.wire import HistoryStatus, Queue
+    from comfy_mcp.host.wire import HistoryStatus
 
 __all__ = [
     "Absent",
@@ -19,7 +22,6 @@ __all__ = [
     "Running",
     "Sighting",
     "ended",
-    "in_queue",
     "outputs_of",
 ]
 
@@ -41,12 +43,16 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class NodeFailure:
-    """Where and why a run failed; *message* is the exception's own text."""
+    """Where and why a run failed; *message* is the exception's own text, cleaned.
+
+    *inputs* are those of the node that are short and may be told.
+    """
 
     type: str
     message: str
     node_id: str | None = None
     node_type: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Finished, one way or the other; *outcome* is completed, failed or cancelled."""
+    """Finished, one way or the other; *outcome* is completed, failed or cancelled.
+
+    *unread*: why what the job put out could not be read, in words.
+    """
 
     outcome: str
     outputs: tuple[OutputFile, ...] = ()
@@ -71,6 +80,7 @@ class Ended:
     started_ms: int | None = None
     ended_ms: int | None = None
     cached_nodes: int = 0
+    unread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +89,6 @@ class Absent:
 
 
 Sighting = Pending | Running | Ended | Absent
-
-
-def in_queue(queue: Queue, prompt_id: str) -> Pending | Running | None:
-    """Where *prompt_id* stands in the queue; positions follow run order, not the listed heap."""
-    if any(_id(item) == prompt_id for item in queue.queue_running):
-        return Running()
-    order = sorted((_place(item), str(_id(item))) for item in queue.queue_pending if len(item) > 1)
-    places = [place for place, (_, known) in enumerate(order, 1) if known == prompt_id]
-    return Pending(places[0]) if places else None
 
 
 def ended(outputs: Mapping[str, Any], status: HistoryStatus | None) -> Ended:
@@ -148,12 +149,18 @@ def _file(node_id: str, key: str, value: dict[str, Any]) -> Iterator[OutputFile]
 
 
 def _failure(data: Mapping[str, Any]) -> NodeFailure:
+    message = clean(str(data.get("exception_message") or ""))
     return NodeFailure(
-        type=str(data.get("exception_type") or "unknown"),
-        message=str(data.get("exception_message") or "").strip()[:2_000],
-        node_id=_text(data.get("node_id")),
-        node_type=_text(data.get("node_type")),
+        type=word(data.get("exception_type") or "unknown"),
+        message=message,
+        node_id=_word(data.get("node_id")),
+        node_type=_word(data.get("node_type")),
+        inputs=told_inputs(data.get("current_inputs"), message),
     )
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else word(value)
 
 
 def _stamp(data: Mapping[str, Any]) -> int | None:
@@ -161,18 +168,5 @@ def _stamp(data: Mapping[str, Any]) -> int | None:
     return int(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
 def _length(value: object) -> int:
     return len(cast("list[object]", value)) if isinstance(value, list) else 0
-
-
-def _place(item: list[Any]) -> float:
-    """Lower runs first; what is no number runs last."""
-    return float(item[0]) if isinstance(item[0], int | float) else inf
-
-
-def _id(item: list[Any]) -> str | None:
-    return item[1] if len(item) > 1 and isinstance(item[1], str) else None

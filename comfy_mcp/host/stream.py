@@ -8,20 +8,41 @@ with, so after a reconnect older jobs are followed by looking, not by listening.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    WebSocketException,
+)
 
+from comfy_mcp.host.cloud import is_cloud, socket_url
 from comfy_mcp.host.events import Event, meaning
+from comfy_mcp.host.inbox import Inbox
 from comfy_mcp.settings import Address
 
 __all__ = ["EventStream"]
 
 MAX_FRAME = 256 * 1024 * 1024
 """Custom nodes send pictures and whole states in one frame."""
+
+QUEUED_FRAMES = 4
+"""Frames that wait to be read here before ComfyUI is made to wait: a state of 300 nodes is big."""
+
+STEADY_SECONDS = 10.0
+"""A connection that lasted so long was a good one: the next failure is a first one."""
+
+_UNTOLD = logging.getLogger("comfy_mcp.host.socket")
+"""The library writes requests with our key in them to its log, for debugging."""
+_UNTOLD.setLevel(logging.WARNING)
 
 
 class _Direct(connect):
@@ -38,7 +59,13 @@ FAILURES = (OSError, TimeoutError, InvalidHandshake, WebSocketException)
 class EventStream:
     """Keeps one socket open while it is wanted and hands every event to *heard*.
 
-    *dropped* is called when a connection is gone or could not be had: time to look oneself.
+    *dropped* is called when a connection is gone or could not be had, or when so much came that
+    something of it had to go: time to look oneself. *broke* is called when one that was open is
+    gone, as at ComfyUI's restart.
+    *pause*: seconds before the second and, at most, before a later try; each is up to a quarter
+    longer by chance (*chance*: a number from 0 to 1), so that servers do not come back in step.
+    *ping_seconds*: ComfyUI sends no pings, so we do: without an answer in that time after that
+    time, the connection counts as gone.
     """
 
     def __init__(
@@ -47,14 +74,23 @@ class EventStream:
         heard: Callable[[Event], None],
         *,
         dropped: Callable[[], None] = lambda: None,
+        broke: Callable[[], None] = lambda: None,
         open_seconds: float = 5.0,
         pause: tuple[float, float] = (0.5, 15.0),
+        ping_seconds: float = 20.0,
+        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._address = address
         self._heard = heard
         self._dropped = dropped
+        self._broke = broke
         self._open_seconds = open_seconds
         self._pause = pause
+        self._ping_seconds = ping_seconds
+        self._chance = chance
+        self._sleep = sleep
+        self._token = is_cloud(address)
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self.client_id: str | None = None
@@ -80,39 +116,74 @@ class EventStream:
     async def _run(self) -> None:
         least, most = self._pause
         pause = least
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 await self._listen()
-                pause = least
+            except InvalidStatus as error:
+                self._token = self._token or _wants_token(error)
             except FAILURES:
-                pause = min(pause * 2, most)
+                pass
             finally:
-                self.client_id = None
+                was_open, self.client_id = self.client_id is not None, None
                 self._dropped()
+            if was_open:
+                self._broke()
             # A failed attempt is an answer, too: nobody waits for a socket that is not to be had.
             self._settled.set()
-            await asyncio.sleep(pause)
+            pause = least if clock() - began > STEADY_SECONDS else pause
+            await self._sleep(pause * (1 + self._chance() / 4))
+            pause = min(pause * 2, most)
 
     async def _listen(self) -> None:
         client_id = str(uuid4())
         async with _Direct(
-            f"{self._address.socket}?clientId={client_id}",
+            socket_url(self._address, client_id, token=self._token),
             additional_headers=dict(self._address.headers),
             max_size=MAX_FRAME,
+            max_queue=QUEUED_FRAMES,
             open_timeout=self._open_seconds,
             close_timeout=1,
-            ping_interval=20,
-            ping_timeout=20,
+            ping_interval=self._ping_seconds,
+            ping_timeout=self._ping_seconds,
             compression=None,
             proxy=None,
+            logger=_UNTOLD,
         ) as socket:
             self.client_id = client_id
             self._settled.set()
             await self._hear(socket)
 
     async def _hear(self, socket: ClientConnection) -> None:
-        with suppress(ConnectionClosed):
-            async for frame in socket:
-                event = meaning(frame)
-                if event is not None:
-                    self._heard(event)
+        inbox = Inbox()
+        reading = asyncio.create_task(self._read(inbox), name="comfyui-frames")
+        try:
+            with suppress(ConnectionClosed):
+                async for frame in socket:
+                    if not inbox.put(frame):
+                        self._dropped()
+            inbox.close()
+            await reading
+        finally:
+            reading.cancel()
+
+    async def _read(self, inbox: Inbox) -> None:
+        while (frame := await inbox.take()) is not None:
+            event = meaning(frame)
+            if event is not None:
+                self._heard(event)
+            # A flood must not keep everybody else from their turn.
+            await asyncio.sleep(0)
+
+
+def _wants_token(error: InvalidStatus) -> bool:
+    """Whether this was Comfy Cloud's way to say that the key does not stand in the address."""
+    response = error.response
+    if response.status_code != HTTPStatus.UNAUTHORIZED:
+        return False
+    try:
+        said: object = json.loads(response.body or b"")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and {"code", "message"} <= said.keys()

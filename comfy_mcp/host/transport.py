@@ -19,12 +19,21 @@ from typing import Any, TypeVar
 import aiohttp
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from yarl import URL
 
 from comfy_mcp.errors import HostError, HostUnreachable
+from comfy_mcp.host.answers import refused
 from comfy_mcp.host.failures import not_comfyui, reading, unreachable
 from comfy_mcp.settings import Address
 
-__all__ = ["Reply", "Timeouts", "Transport", "bounded", "readable"]
+__all__ = [
+    "MAX_JSON",
+    "Reply",
+    "Timeouts",
+    "Transport",
+    "bounded",
+    "readable",
+]
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -52,30 +61,38 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status and a whole body."""
+    """A status and a whole body; none if it is *too_large*."""
 
     status: int
     body: bytes
     kind: str
+    too_large: bool = False
 
 
 class Transport:
     """One session with one ComfyUI; *lost* is called when nobody answers there any more."""
 
     def __init__(
-        self, address: Address, *, timeouts: Timeouts, pause: float, lost: Callable[[], None]
+        self,
+        address: Address,
+        *,
+        timeouts: Timeouts,
+        pause: float,
+        lost: Callable[[], None],
+        max_json: int = MAX_JSON,
     ) -> None:
         self._address = address
+        self._max_json = max_json
         self._timeouts = timeouts
         self._pause = pause
         self._lost = lost
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
         """Close the connections; a later request opens new ones."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
 
     async def read(self, path: str, shape: type[Answer]) -> Answer:
         """GET *path* as *shape*."""
@@ -116,14 +133,14 @@ class Transport:
         *,
         params: Mapping[str, str] | None = None,
         seconds: float | None = None,
+        alone: bool = False,
     ) -> Reply:
         """Send once; what goes wrong then is aiohttp's error."""
-        async with self.open(method, path, body, params=params, seconds=seconds) as answer:
-            content = await bounded(answer, MAX_JSON)
-            if content is None:
-                why = f"more than {MAX_JSON} bytes"
-                raise not_comfyui(self._address.base, f"/api{path}", answer.status, why)
-            return Reply(answer.status, content, answer.content_type)
+        async with self.open(
+            method, path, body, params=params, seconds=seconds, alone=alone
+        ) as answer:
+            content = await bounded(answer, self._max_json)
+            return Reply(answer.status, content or b"", answer.content_type, content is None)
 
     @asynccontextmanager
     async def open(
@@ -135,17 +152,24 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
+        api: bool = True,
+        alone: bool = False,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """One request; what went wrong before anything was sent is HostUnreachable."""
+        """One request; what went wrong before anything was sent is HostUnreachable.
+
+        *body*: bytes to hand over, or what becomes JSON. *api*: below /api, as almost everything.
+        *alone*: over a connection of its own, that no earlier request can have worn out.
+        """
         kind = {} if body is None else {"Content-Type": "application/json"}
+        data = body if body is None or isinstance(body, io.BytesIO) else _json(body)
         limits = aiohttp.ClientTimeout(
             total=seconds or self._timeouts.answer, sock_connect=self._timeouts.connect
         )
         try:
-            async with self._opened().request(
+            async with self._opened(alone=alone).request(
                 method,
-                f"{self._address.base}/api{path}",
-                data=None if body is None else io.BytesIO(json.dumps(body).encode()),
+                f"{self._address.base}{'/api' if api else ''}{path}",
+                data=data,
                 headers={**kind, **(headers or {})},
                 params=params,
                 timeout=limits,
@@ -156,13 +180,32 @@ class Transport:
             self._lost()
             raise await unreachable(self._address.base, error) from error
 
+    @asynccontextmanager
+    async def elsewhere(
+        self, url: str, *, seconds: float
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """GET a whole address of somebody else, who gets none of our headers and no cookie."""
+        async with (
+            aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(force_close=True),
+            ) as session,
+            session.get(
+                # As it is: what is signed must not be written in another way.
+                URL(url, encoded=True),
+                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=self._timeouts.connect),
+                allow_redirects=False,
+            ) as answer,
+        ):
+            yield answer
+
     def parse(self, path: str, reply: Reply, shape: type[Answer]) -> Answer:
         """A 200 as *shape*.
 
         Raises:
             NotComfyUI: it is none.
         """
-        if reply.status != HTTPStatus.OK:
+        if reply.status != HTTPStatus.OK or reply.too_large:
             raise self.strange(path, reply)
         try:
             return readable(shape, reply.body)
@@ -171,15 +214,22 @@ class Transport:
 
     def strange(self, path: str, reply: Reply) -> HostError:
         """The error for an answer that ComfyUI would not give."""
-        why = f"with {reply.kind} where ComfyUI's JSON was expected"
-        return not_comfyui(self._address.base, f"/api{path}", reply.status, why)
+        if reply.too_large:
+            why = f"more than {self._max_json} bytes"
+            return not_comfyui(self._address.base, f"/api{path}", reply.status, why)
+        return refused(self._address.base, f"/api{path}", reply.status, reply.kind, reply.body)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers=dict(self._address.headers), connector=aiohttp.TCPConnector(limit=32)
+    def _opened(self, *, alone: bool) -> aiohttp.ClientSession:
+        if alone not in self._sessions:
+            self._sessions[alone] = aiohttp.ClientSession(
+                headers=dict(self._address.headers),
+                connector=aiohttp.TCPConnector(limit=32, force_close=alone),
             )
-        return self._session
+        return self._sessions[alone]
+
+
+def _json(body: object) -> io.BytesIO:
+    return io.BytesIO(json.dumps(body).encode())
 
 
 def readable(shape: type[Answer], body: bytes) -> Answer:

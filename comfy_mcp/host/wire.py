@@ -5,6 +5,7 @@ Shapes were measured on 0.3.64 and 0.33.0; see the embedded host for both.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,14 +15,20 @@ __all__ = [
     "Cancelled",
     "HistoryEntry",
     "HistoryStatus",
+    "JobDetail",
     "JobItem",
     "JobList",
+    "Log",
     "NodeErrors",
     "Queue",
     "QueueDepth",
     "Refusal",
     "SystemStats",
 ]
+
+
+_SECONDS = 1e11
+"""Below, a time of our days is in seconds."""
 
 
 class _Answer(BaseModel):
@@ -96,27 +103,52 @@ class HistoryStatus(_Answer):
 
 
 class HistoryEntry(_Answer):
-    """One finished job of GET /history/{id}."""
+    """One finished job of GET /history/{id}; *prompt* is as an item of the queue."""
+
+    prompt: list[Any] = Field(default_factory=list[Any])
 
     outputs: dict[str, Any] = Field(default_factory=dict[str, Any])
     status: HistoryStatus | None = None
 
 
 class JobItem(_Answer):
-    """GET /api/jobs/{id}; the light form (lists, unfinished jobs) leaves the last three out."""
+    """GET /api/jobs/{id}; the light form (lists, unfinished jobs) has no outputs and no status."""
 
     id: str
     status: str
-    priority: float = 0
+    priority: float | None = None
     create_time: float | None = None
     outputs: dict[str, Any] = Field(default_factory=dict[str, Any])
     execution_status: HistoryStatus | None = None
+    execution_error: dict[str, Any] | None = None
+
+    @property
+    def created_ms(self) -> int | None:
+        """When it came, if that was told and is a time; Comfy Cloud tells seconds."""
+        time = self.create_time
+        if time is None or not isfinite(time):
+            return None
+        return int(time * 1000 if abs(time) < _SECONDS else time)
+
+
+class JobDetail(_Answer):
+    """GET /api/jobs/{id} as far as what came with the job: *workflow* has prompt and extra_data."""
+
+    id: str
+    workflow: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class Page(_Answer):
+    """Which part of all jobs a list is."""
+
+    has_more: bool = False
 
 
 class JobList(_Answer):
     """GET /api/jobs."""
 
     jobs: tuple[JobItem, ...]
+    pagination: Page = Page()
 
 
 class Cancelled(_Answer):
@@ -125,10 +157,25 @@ class Cancelled(_Answer):
     cancelled: bool
 
 
+class LogEntry(_Answer):
+    """A piece of the log, not always a whole line."""
+
+    m: str = ""
+
+
+class Log(_Answer):
+    """GET /internal/logs/raw: the last 300 pieces."""
+
+    entries: tuple[LogEntry, ...]
+
+
 class SystemPart(_Answer):
-    """The system object of GET /system_stats."""
+    """The system object of GET /system_stats; sizes in bytes."""
 
     comfyui_version: str = ""
+    cloud_version: str | None = None
+    ram_total: Any = None
+    ram_free: Any = None
 
 
 class SystemStats(_Answer):

@@ -14,12 +14,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
 from comfy_mcp.errors import HostError, StateError
-from comfy_mcp.host import Absent, Ended, Event, QueueChanged, Running
+from comfy_mcp.host import Absent, Ended, Event, Pending, QueueChanged, Running
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.stream import EventStream
 from comfy_mcp.jobs.judge import Judge
 from comfy_mcp.jobs.pace import Pace
 from comfy_mcp.jobs.table import ends
+from comfy_mcp.jobs.vitals import Vitals
 from comfy_mcp.jobs.watch import Watch, after_look
 from comfy_mcp.store.protocol import JobRow, Store
 
@@ -63,11 +64,22 @@ class Followers:
         self._now_ms = now_ms
         self._pace = pace
         self._ran = ran
-        self._stream = EventStream(host.address, self._heard, dropped=self._look_around)
+        self._host = host
+        self._stream = EventStream(
+            host.address, self._heard, dropped=self._look_around, broke=host.socket_broke
+        )
+        self.vitals = Vitals(
+            host, seconds=pace.silence, clock=lambda: asyncio.get_running_loop().time()
+        )
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._at_leisure = asyncio.Semaphore(ADOPTED_AT_ONCE)
         self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the websocket is open."""
+        return self._stream.client_id is not None
 
     async def close(self) -> None:
         """Stop following; jobs run on and are found again by the next process."""
@@ -192,9 +204,11 @@ class Followers:
             watch.announce()
 
     async def _look(self, watch: Watch, row: JobRow | None) -> None:
-        seen = await self.judge.look(watch.prompt_id, row)
+        seen = await self.judge.look(watch.prompt_id, row, fresh=False)
         watch.trouble = None
         watch.update(after_look(watch.live, seen))
+        if isinstance(seen, Pending | Running):
+            await self.vitals.check(watch)
         if row is not None and isinstance(seen, Running):
             watch.wake_ms = self._ran(watch, row)
         over = isinstance(seen, Ended | Absent) if row is None else False
@@ -221,7 +235,7 @@ class Followers:
                 if watch.live.status == "pending" and not _at_leisure(watch):
                     watch.poke(0.05)
             return
-        known = self._watches.get(event.prompt_id)
+        known = self._watches.get(self._host.ours(event.prompt_id))
         if known is not None:
             known.hear(event)
 

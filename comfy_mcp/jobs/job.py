@@ -40,6 +40,7 @@ class JobFailure(_Shown):
     message: str
     node_id: str | None = None
     node_type: str | None = None
+    inputs: Annotated[dict[str, str] | None, Field(description="Of that node")] = None
     hint: str | None = None
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from comfy_mcp.errors import HostError, StateError
-from comfy_mcp.host import Absent, Ended, Running, Sighting
+from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
-from comfy_mcp.jobs.record import gpu_ms, made_by, outcome_record, result_of
+from comfy_mcp.jobs.lost import lost_note
+from comfy_mcp.jobs.record import KNOWN_AS, gpu_ms, made_by, outcome_record, result_of
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.store.protocol import JobRow, Store
 
@@ -52,17 +53,38 @@ class Judge:
         self._settled = settled
         self._pause = doubt
         self._forget = forget
+        self._seen: dict[str, int] = {}
+        """In which of the host's epochs an unfinished job was last seen there."""
 
-    async def look(self, prompt_id: str, row: JobRow | None = None) -> Sighting:
+    def recall(self, row: JobRow) -> None:
+        """Tell the host by what id it knows the job, as the journal has it."""
+        known_as = row.result.get(KNOWN_AS)
+        if isinstance(known_as, str):
+            self._host.learn(row.prompt_id, known_as)
+
+    def saw(self, prompt_id: str) -> None:
+        """ComfyUI has the job at this moment."""
+        self._seen[prompt_id] = self._host.epoch
+
+    async def look(
+        self, prompt_id: str, row: JobRow | None = None, *, fresh: bool = True
+    ) -> Sighting:
         """Look at ComfyUI, and write down what the journal does not know yet: that it runs, an end.
+
+        Not *fresh*: for those who ask again and again; see `ComfyHost.look`.
 
         Raises:
             HostError: ComfyUI cannot be asked.
             StateError: an end cannot be written down.
         """
-        seen = await self._host.look(prompt_id)
+        if row is not None:
+            self.recall(row)
+        seen = await self._host.look(prompt_id, fresh=fresh)
         if row is None or ends(row.status) or row.host != self._label:
             return seen
+        if isinstance(seen, Pending | Running):
+            self.saw(prompt_id)
+            await self._keep_id(row)
         if isinstance(seen, Running):
             await self._runs(row)
         if isinstance(seen, Ended):
@@ -81,6 +103,7 @@ class Judge:
         """
         # Read again: somebody may have noted why the job was to be stopped, or how it ended.
         row = await self._store.job(row.prompt_id) or row
+        self._seen.pop(row.prompt_id, None)
         if may_move(row.status, status):
             row = await self._write(row, status, {**row.result, **result}, never_ran=never_ran)
         self._settled(row)
@@ -103,6 +126,18 @@ class Judge:
         if not moved:
             return row
         return replace(row, status=status, changed_ms=now_ms, result=result, gpu_ms=took_ms)
+
+    async def _keep_id(self, row: JobRow) -> None:
+        """Write down by what id ComfyUI knows the job, if only the job itself told us."""
+        theirs = self._host.theirs(row.prompt_id)
+        if theirs == row.prompt_id or row.result.get(KNOWN_AS) == theirs:
+            return
+        try:
+            fresh = await self._store.job(row.prompt_id) or row
+            result = {**fresh.result, KNOWN_AS: theirs}
+            await self._store.move_job(row.prompt_id, fresh.status, self._now_ms(), result=result)
+        except StateError:
+            log.exception("By what id ComfyUI knows %s could not be written down.", row.prompt_id)
 
     async def _runs(self, row: JobRow) -> None:
         """Write the first sight of a running job down.
@@ -142,8 +177,15 @@ class Judge:
                 never_ran = fresh.running_ms is None and self._young(fresh.changed_ms)
                 await self.settle(fresh, "cancelled", {}, never_ran=never_ran)
             elif fresh.status != "submitting" or not self._young(row.created_ms):
-                await self.settle(fresh, "lost", {})
+                await self.settle(fresh, "lost", lost_note(self.why_lost(fresh)))
         return seen
+
+    def why_lost(self, row: JobRow) -> str:
+        """What made a job vanish, as far as can be known: see `comfy_mcp.jobs.lost`."""
+        epoch = self._seen.get(row.prompt_id)
+        if epoch is None:
+            return "never_seen" if row.status == "submitting" else "lost"
+        return "restarted" if self._host.epoch != epoch else "removed"
 
     def _young(self, since_ms: int) -> bool:
         return 0 <= self._now_ms() - since_ms < self._forget * 1000

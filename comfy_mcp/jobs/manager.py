@@ -15,12 +15,23 @@ from typing import Any
 from comfy_mcp.errors import AnswerLost, ComfyMCPError, HostError, JobNotFound, StateError
 from comfy_mcp.host import Absent, OutputFile
 from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.standing import Submitted
+from comfy_mcp.jobs.clear import WAITING
 from comfy_mcp.jobs.follow import Followers
 from comfy_mcp.jobs.job import Job
+from comfy_mcp.jobs.lister import listed
+from comfy_mcp.jobs.listing import JobPage
 from comfy_mcp.jobs.overtime import Leave, Watchdog
 from comfy_mcp.jobs.pace import Pace
-from comfy_mcp.jobs.record import files_of
-from comfy_mcp.jobs.show import elsewhere, from_journal, from_live, from_sight, untold
+from comfy_mcp.jobs.record import files_of, noted
+from comfy_mcp.jobs.show import (
+    elsewhere,
+    from_journal,
+    from_live,
+    from_sight,
+    untold,
+    with_life,
+)
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.jobs.watch import Live, Watch, after_look
 from comfy_mcp.permit import SubmitPermit
@@ -70,6 +81,32 @@ class Jobs:
         """Stop following; jobs run on and are found again by the next process."""
         await self._followers.close()
 
+    @property
+    def listening(self) -> bool:
+        """Whether ComfyUI's websocket is open; without it jobs are followed by looking."""
+        return self._followers.listening
+
+    async def listed(
+        self,
+        grant: str,
+        *,
+        statuses: frozenset[str],
+        mine: bool,
+        limit: int,
+        cursor: str | None,
+    ) -> JobPage:
+        """A page of jobs; see `comfy_mcp.jobs.lister`."""
+        return await listed(self, grant, statuses=statuses, mine=mine, limit=limit, cursor=cursor)
+
+    async def pending_of(self, grant: str) -> tuple[str, ...]:
+        """The jobs of *grant* here that wait, as far as the journal knows.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        rows = await self.store.unfinished(host=self.label, grant=grant)
+        return tuple(row.prompt_id for row in rows if row.status in WAITING)
+
     async def adopt(self) -> None:
         """Follow every unfinished job of this ComfyUI, whoever submitted it; to be called once.
 
@@ -86,8 +123,8 @@ class Jobs:
         grant: str,
         permit: SubmitPermit,
         front: bool = False,
-    ) -> tuple[str, ...]:
-        """Queue *graph* for *grant*; the journal must know it already. Returns what was dropped.
+    ) -> Submitted:
+        """Queue *graph* for *grant*; the journal must know it already.
 
         *front*: before all that wait. A caller that is cancelled meanwhile does not tear the
         request apart: it is finished and written down all the same.
@@ -124,7 +161,12 @@ class Jobs:
             return from_journal(fresh, grant, self.host, self.now_ms())
         watch = self._followers.known(prompt_id)
         live = after_look(watch.live, seen) if watch else None
-        return from_live(fresh, grant, seen, live, self.now_ms())
+        job = from_live(fresh, grant, seen, live, self.now_ms())
+        if fresh.grant != grant:
+            return job
+        return with_life(
+            job, dead=self.host.worker_died, silence_s=watch.silence_s if watch else None
+        )
 
     async def files(self, prompt_id: str) -> tuple[OutputFile, ...]:
         """The outputs of a finished job of the journal, in the order of their numbers."""
@@ -137,6 +179,8 @@ class Jobs:
     ) -> Job:
         """As *get*, once the job has ended or *seconds* are over; a time-out is no error."""
         if seconds <= 0:
+            return await self.get(prompt_id, grant)
+        if await self._followers.vitals.still_dead():
             return await self.get(prompt_id, grant)
         watch = self._followers.follow(prompt_id)
         watch.waiting += 1
@@ -190,10 +234,10 @@ class Jobs:
 
     async def _submit(
         self, graph: Graph, prompt_id: str, grant: str, permit: SubmitPermit, *, front: bool
-    ) -> tuple[str, ...]:
+    ) -> Submitted:
         watch = await self._followers.expect(prompt_id, grant, len(graph.nodes))
         try:
-            warnings = await self._send(graph, watch, permit, front=front)
+            submitted = await self._send(graph, watch, permit, front=front)
         except AnswerLost:
             # It may show up yet: followed, so that its slot is freed one way or the other.
             self._followers.begin(watch)
@@ -202,9 +246,10 @@ class Jobs:
             self._followers.let_go(watch)
             await self._note(prompt_id, "refused", {})
             raise
-        await self._note(prompt_id, "pending", {"warnings": list(warnings)})
+        self.judge.saw(prompt_id)
+        await self._note(prompt_id, "pending", noted(submitted))
         self._followers.begin(watch)
-        return warnings
+        return submitted
 
     async def _note(self, prompt_id: str, status: str, result: dict[str, Any]) -> None:
         """Write down what became of a submit. The job is what it is, written down or not."""
@@ -220,7 +265,7 @@ class Jobs:
 
     async def _send(
         self, graph: Graph, watch: Watch, permit: SubmitPermit, *, front: bool
-    ) -> tuple[str, ...]:
+    ) -> Submitted:
         prompt_id, client_id = watch.prompt_id, watch.client_id or ""
         try:
             return await self.host.submit(
@@ -228,7 +273,8 @@ class Jobs:
             )
         except AnswerLost:
             await self._search(prompt_id)
-            return ()
+            theirs = self.host.theirs(prompt_id)
+            return Submitted(known_as=None if theirs == prompt_id else theirs)
 
     async def _search(self, prompt_id: str) -> None:
         """Look for a job whose answer was lost; it is never sent twice."""
@@ -246,7 +292,7 @@ class Jobs:
             await asyncio.sleep(self._pace.least)
 
     async def _watch_over(self, watch: Watch, grant: str, tell: Tell | None) -> None:
-        while not watch.final and watch.trouble is None:
+        while not (watch.final or watch.dead or watch.trouble):
             version = watch.version
             if tell is not None:
                 await tell(watch.live_for(grant))

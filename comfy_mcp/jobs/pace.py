@@ -15,7 +15,8 @@ class Pace:
     long a job whose answer was lost is looked for; *forget* how old a submit must be before a job
     that ComfyUI does not know counts as lost. An adopted job that nobody waits for is looked at as
     seldom as with a live socket; *sweep* is the time between two searches for jobs to adopt. The
-    watchdog tries to stop a job for *stop* at a time, and tries again after *again*.
+    watchdog tries to stop a job for *stop* at a time, and tries again after *again*. After
+    *silence* without an event or any change ComfyUI is asked whether it works at all.
     """
 
     live: float = 5.0
@@ -27,3 +28,4 @@ class Pace:
     sweep: float = 60.0
     stop: float = 30.0
     again: float = 30.0
+    silence: float = 15.0

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
 from comfy_mcp.host import Ended, NodeFailure, OutputFile
+from comfy_mcp.host.standing import Submitted
 from comfy_mcp.store.protocol import JobRow, MadeFile
 
 __all__ = [
+    "KNOWN_AS",
     "Overtime",
     "failure_of",
     "files_of",
     "gpu_ms",
     "made_by",
+    "noted",
     "outcome_record",
     "overtime_note",
     "overtime_of",
     "result_of",
 ]
 
+KNOWN_AS = "known_as"
+"""Where the journal keeps ComfyUI's own id of a job, if it has one."""
+
 MAX_TEXT = 20_000
 MAX_TEXTS = 200_000
 """Characters of each text output, and of all of a job together: the journal is no archive."""
+
+_FAILURE = frozenset(each.name for each in fields(NodeFailure))
 
 _MADE = frozenset({"output", "temp"})
 
@@ -36,6 +44,12 @@ class Overtime:
     cap_ms: int
 
 
+def noted(submitted: Submitted) -> dict[str, Any]:
+    """What the journal keeps of a submit that ComfyUI took."""
+    kept: dict[str, Any] = {"warnings": list(submitted.dropped), "number": submitted.number}
+    return kept if submitted.known_as is None else {**kept, KNOWN_AS: submitted.known_as}
+
+
 def result_of(end: Ended) -> dict[str, Any]:
     """The end of a job as the journal keeps it."""
     return {
@@ -44,7 +58,7 @@ def result_of(end: Ended) -> dict[str, Any]:
         "started_ms": end.started_ms,
         "ended_ms": end.ended_ms,
         "cached_nodes": end.cached_nodes,
-    }
+    } | ({"unread": end.unread} if end.unread else {})
 
 
 def files_of(result: Mapping[str, Any]) -> tuple[OutputFile, ...]:
@@ -54,9 +68,11 @@ def files_of(result: Mapping[str, Any]) -> tuple[OutputFile, ...]:
 
 
 def failure_of(result: Mapping[str, Any]) -> NodeFailure | None:
-    """The failure in a journal's result."""
+    """The failure in a journal's result; rows of older servers know less of it."""
     data = cast("dict[str, Any] | None", result.get("failure"))
-    return NodeFailure(**data) if data else None
+    if not data:
+        return None
+    return NodeFailure(**{key: data[key] for key in _FAILURE if key in data})
 
 
 def gpu_ms(result: Mapping[str, Any]) -> int | None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from comfy_mcp.host import Absent, Ended, OutputFile, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
-from comfy_mcp.jobs.hints import clean, hint
+from comfy_mcp.jobs.hints import told
 from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
+from comfy_mcp.jobs.lost import why_lost
 from comfy_mcp.jobs.record import Overtime, failure_of, files_of, gpu_ms, overtime_of
 from comfy_mcp.jobs.table import ends, shown
+from comfy_mcp.jobs.vitals import silence_in_words
 from comfy_mcp.jobs.watch import Live
 from comfy_mcp.outputs import Output, describe, uri
 from comfy_mcp.store.protocol import JobRow
 
-__all__ = ["ELSEWHERE", "elsewhere", "from_journal", "from_live", "from_sight", "untold"]
+__all__ = [
+    "ELSEWHERE",
+    "elsewhere",
+    "from_journal",
+    "from_live",
+    "from_sight",
+    "untold",
+    "with_life",
+]
 
 ELSEWHERE = (
     "This job was submitted to another ComfyUI than the one this server works with: ask the server"
@@ -22,11 +32,10 @@ ELSEWHERE = (
 MAX_LISTED = 20
 """Outputs in one answer: a batch of hundreds of frames would fill a model's context."""
 
-_LOST = JobFailure(
-    type="lost",
-    message="ComfyUI has this job neither in its queue nor in its history: it was restarted, or"
-    " somebody removed the job.",
-    hint="Run the workflow again.",
+_DEAD = JobFailure(
+    type="worker_dead",
+    message="ComfyUI's worker has died: it accepts jobs and works on none, so this one cannot end.",
+    hint="Restart ComfyUI, or tell its owner; then run the workflow again.",
 )
 
 _REFUSED = JobFailure(
@@ -97,6 +106,15 @@ def from_sight(prompt_id: str, seen: Sighting) -> Job:
     )
 
 
+def with_life(job: Job, *, dead: bool, silence_s: float | None) -> Job:
+    """*job*, unfinished, with what is known of ComfyUI's worker."""
+    if dead:
+        return job.model_copy(update={"error": _DEAD})
+    if silence_s is None:
+        return job
+    return job.model_copy(update={"warnings": [*job.warnings, silence_in_words(silence_s)]})
+
+
 def _outputs(prompt_id: str, files: tuple[OutputFile, ...], host: ComfyHost) -> list[Output]:
     shown = enumerate(files[:MAX_LISTED])
     return [describe(uri(prompt_id, number), file, host) for number, file in shown]
@@ -147,22 +165,14 @@ def _timings(row: JobRow, now_ms: int) -> Timings:
 
 def _error(row: JobRow) -> JobFailure | None:
     if row.status == "lost":
-        return _LOST
+        return why_lost(row)
     if row.status == "refused":
         return _REFUSED
     overtime = overtime_of(row.result)
     if row.status == "cancelled" and overtime is not None:
         return _overtime(overtime)
     failure = failure_of(row.result)
-    if failure is None:
-        return None
-    return JobFailure(
-        type=failure.type,
-        message=clean(failure.message),
-        node_id=failure.node_id,
-        node_type=failure.node_type,
-        hint=hint(failure),
-    )
+    return None if failure is None else told(failure)
 
 
 def _overtime(why: Overtime) -> JobFailure:
@@ -176,6 +186,9 @@ def _overtime(why: Overtime) -> JobFailure:
 
 def _warnings(row: JobRow) -> list[str]:
     dropped = [f"ComfyUI dropped an output: {text}" for text in row.result.get("warnings") or ()]
+    unread = row.result.get("unread")
+    if isinstance(unread, str):
+        dropped.append(unread)
     overtime = overtime_of(row.result)
     if overtime is None or ends(row.status):
         return dropped

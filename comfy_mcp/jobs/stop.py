@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from comfy_mcp.errors import HostRejected
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
+from comfy_mcp.host.standing import Worker
+from comfy_mcp.jobs.lost import lost_note
 from comfy_mcp.jobs.record import result_of
 from comfy_mcp.jobs.show import ELSEWHERE
 from comfy_mcp.jobs.table import ends
@@ -29,6 +31,9 @@ Outcome = Literal["cancelled", "already_finished", "still_running", "not_found"]
 
 AGAIN = (0.3, 0.7, 1.0, 2.0)
 """Seconds until the order is sent again; the last one repeats."""
+
+DEAF_TURNS = 3
+"""After so many orders without effect ComfyUI is asked whether it works at all."""
 
 LOOKS = (0.02, 0.05, 0.1, 0.25)
 """Seconds between looks; the last one repeats."""
@@ -46,21 +51,32 @@ class StopReport:
 
 @dataclass(slots=True)
 class _Attempt:
-    """One effort to stop a job."""
+    """One effort to stop a job; *first* is how it was found, *seen* how it is now."""
 
     jobs: Jobs
     prompt_id: str
     permit: StopPermit
     seconds: float
     row: JobRow | None
+    first: Sighting
     seen: Sighting
     ran: bool = False
     sent: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def coming(self) -> bool:
+        """Whether it was sent to ComfyUI, which does not show it yet."""
+        submitting = self.row is not None and self.row.status == "submitting"
+        return submitting and isinstance(self.seen, Absent)
 
     async def run(self) -> None:
         """Ask and look until the job is gone or the time is over."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.seconds
+        await self._appear(deadline)
+        if self.row is not None and isinstance(self.seen, Pending):
+            # Written first: whoever misses the job in the queue must know that it was taken out.
+            await self.jobs.store.move_job(self.prompt_id, "stopping", self.jobs.now_ms())
         turn = 0
         while isinstance(self.seen, Pending | Running):
             self.ran = self.ran or isinstance(self.seen, Running)
@@ -68,8 +84,20 @@ class _Attempt:
             pause = AGAIN[min(turn, len(AGAIN) - 1)]
             await self._look_until(min(loop.time() + pause, deadline))
             turn += 1
-            if loop.time() >= deadline:
+            if loop.time() >= deadline or (turn >= DEAF_TURNS and await self._is_dead()):
                 break
+
+    async def _appear(self, deadline: float) -> None:
+        """A submit whose answer was lost may come in late: then it is stopped, too."""
+        loop = asyncio.get_running_loop()
+        while self.coming and loop.time() < deadline:
+            await asyncio.sleep(LOOKS[-1])
+            self.seen = await self.jobs.host.look(self.prompt_id)
+            self.first = self.seen
+
+    async def _is_dead(self) -> bool:
+        """Whether asking is in vain: ComfyUI's worker died, and only a restart helps."""
+        return await self.jobs.host.worker() is Worker.DEAD
 
     async def _look_until(self, when: float) -> None:
         loop = asyncio.get_running_loop()
@@ -102,17 +130,14 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
     if row is not None and ends(row.status):
         return StopReport("already_finished", row.status, (), jobs.now_ms() - began)
     first = await jobs.judge.look(prompt_id, row)
-    attempt = _Attempt(jobs, prompt_id, permit, seconds, row, first)
-    if isinstance(first, Pending | Running):
-        if row is not None and isinstance(first, Pending):
-            # Written first: whoever misses the job in the queue must know that it was taken out.
-            await jobs.store.move_job(prompt_id, "stopping", jobs.now_ms())
+    attempt = _Attempt(jobs, prompt_id, permit, seconds, row, first, first)
+    if attempt.coming or isinstance(first, Pending | Running):
         await _shielded(attempt)
     actions = tuple(
         name if count == 1 else f"{name} x{count}" for name, count in attempt.sent.items()
     )
-    outcome = _outcome(attempt, first)
-    return StopReport(outcome, _word(first), actions, jobs.now_ms() - began)
+    outcome = _outcome(attempt, attempt.first)
+    return StopReport(outcome, _word(attempt.first), actions, jobs.now_ms() - began)
 
 
 async def _shielded(attempt: _Attempt) -> None:
@@ -131,14 +156,17 @@ async def _shielded(attempt: _Attempt) -> None:
 
 async def _write_down(attempt: _Attempt) -> None:
     row = await attempt.jobs.store.job(attempt.prompt_id)
-    if row is None:
+    if row is None or attempt.coming:
         return
     if isinstance(attempt.seen, Ended):
         await attempt.jobs.judge.settle(row, attempt.seen.outcome, result_of(attempt.seen))
     elif isinstance(attempt.seen, Absent):
         attempt.ran = attempt.ran or row.running_ms is not None
-        status = "lost" if attempt.ran else "cancelled"
-        await attempt.jobs.judge.settle(row, status, {}, never_ran=not attempt.ran)
+        judge = attempt.jobs.judge
+        if attempt.ran:
+            await judge.settle(row, "lost", lost_note(judge.why_lost(row)))
+        else:
+            await judge.settle(row, "cancelled", {}, never_ran=True)
 
 
 def _outcome(attempt: _Attempt, first: Sighting) -> Outcome:

@@ -85,7 +85,9 @@ class Watch:
 
     *adopted* jobs were submitted by somebody else and are followed at leisure. *wake_ms* is when
     the follower has to look whatever its pace; *ran_ms* (when it was first seen to run),
-    *being_stopped* and *spare_until_ms* (no attempt before) are the watchdog's.
+    *being_stopped* and *spare_until_ms* (no attempt before) are the watchdog's. *dead*: ComfyUI
+    works on nothing any more; *silence_s* is how long nothing was heard of the job, where nobody
+    can say why.
     """
 
     def __init__(
@@ -111,6 +113,9 @@ class Watch:
         self.ran_ms: int | None = None
         self.being_stopped = False
         self.spare_until_ms = 0
+        self.dead = False
+        self.silence_s: float | None = None
+        self._sign = asyncio.get_running_loop().time()
         self._changed = asyncio.Event()
         self._poke = asyncio.Event()
 
@@ -120,8 +125,21 @@ class Watch:
             return self.live
         return Live(status=self.live.status, position=self.live.position)
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since something was heard of the job, or something about it changed."""
+        return asyncio.get_running_loop().time() - self._sign
+
+    def tell_life(self, *, dead: bool, silence_s: float | None) -> None:
+        """Note whether the job can go on; whoever waits hears when that changes."""
+        changed = (dead, silence_s is None) != (self.dead, self.silence_s is None)
+        self.dead, self.silence_s = dead, silence_s
+        if changed:
+            self.announce()
+
     def hear(self, event: Event) -> None:
         """Take in an event of this job."""
+        self._sign = asyncio.get_running_loop().time()
         waited = self.live.status == "pending"
         self.update(after_event(self.live, event))
         if isinstance(event, Closed):
@@ -133,6 +151,7 @@ class Watch:
     def update(self, live: Live) -> None:
         """Show *live* to whoever waits."""
         if live != self.live:
+            self._sign = asyncio.get_running_loop().time()
             self.live = live
             self.announce()
 

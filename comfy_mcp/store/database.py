@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from comfy_mcp.store import head
-from comfy_mcp.store.faults import FOREIGN, translated
+from comfy_mcp.store.faults import FOREIGN, state_error, translated
 from comfy_mcp.store.folder import FILE, secure
 from comfy_mcp.store.schema import prepare
 
@@ -80,8 +80,17 @@ class Database:
         return result
 
     def _opened(self) -> sqlite3.Connection:
-        if self._connection is not None and self._identity != _identity(self._folder / FILE):
-            # Removed or replaced under us: what we would write there nobody would ever see.
+        there = _identity(self._folder / FILE)
+        if self._identity is not None and there is None:
+            # Begun anew, it would know no freeze, no budget and no key of what was admitted.
+            self.close()
+            raise state_error(
+                self._folder,
+                "was removed while this server ran",
+                "Put it back, or start all servers again to begin with an empty one",
+            )
+        if self._identity != there:
+            # Replaced under us: what we would write there nobody would ever see.
             self.close()
         return self._connection or self._open()
 

@@ -10,20 +10,32 @@ from comfy_mcp.store.protocol import FINAL, JobRow, NewJob, SlotCap
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
-__all__ = ["Moved", "add", "estimate", "find", "move", "slots_used", "unfinished"]
+__all__ = [
+    "Moved",
+    "add",
+    "estimate",
+    "find",
+    "keyed",
+    "listed",
+    "move",
+    "owned",
+    "slots_used",
+    "unfinished",
+]
 
 _COLUMNS = """
     prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms, result,
-    shape, cap_ms, cap_rule, running_ms, gpu_ms
+    shape, cap_ms, cap_rule, running_ms, gpu_ms, key, request, id
 """
 _RESULT = 9
 
 _ADD = """
     INSERT INTO jobs (
-        prompt_id, owner, host, workflow, digest, shape, cap_ms, cap_rule, decision_id, created_ms,
-        changed_ms, status, result, open
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'submitting', '{}', 1)
+        prompt_id, owner, host, workflow, digest, shape, cap_ms, cap_rule, key, request,
+        decision_id, created_ms, changed_ms, status, result, open
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'submitting', '{}', 1)
 """
 _OPEN = "SELECT id, decision_id FROM jobs WHERE prompt_id = ? AND open = 1"
 _MOVE = """
@@ -39,6 +51,26 @@ _UNFINISHED = f"""
     SELECT {_COLUMNS} FROM jobs
     WHERE host = :host AND open = 1 AND (:owner IS NULL OR owner = :owner) ORDER BY id
 """  # noqa: S608 - our own words
+_KEYED = f"""
+    SELECT {_COLUMNS} FROM jobs
+    WHERE host = ? AND owner = ? AND key = ? AND key <> '' AND status <> 'refused'
+"""  # noqa: S608 - our own words
+_OF_ALL = "host = :host"
+_OF_ONE = "host = :host AND owner = :owner"
+_LISTED = {
+    whose: f"""
+        SELECT {_COLUMNS} FROM jobs
+        WHERE {whose} AND id < :before AND status IN (SELECT value FROM json_each(:statuses))
+        ORDER BY id DESC LIMIT :count
+    """  # noqa: S608 - our own words
+    for whose in (_OF_ALL, _OF_ONE)
+}
+"""Two statements, so that each is answered from an index of its own."""
+
+_OWNED = """
+    SELECT prompt_id FROM jobs
+    WHERE owner = :owner AND prompt_id IN (SELECT value FROM json_each(:prompt_ids))
+"""
 _USED = "SELECT count(*) FROM jobs WHERE host = ? AND owner = ? AND open = 1"
 _LAST_TIMES = """
     SELECT gpu_ms FROM jobs
@@ -46,6 +78,9 @@ _LAST_TIMES = """
     ORDER BY id DESC LIMIT 20
 """
 _SLOWEST_BUT_ONE = 95
+
+LARGEST = 2**63 - 1
+"""No row has a higher number."""
 
 
 class Moved(NamedTuple):
@@ -58,7 +93,7 @@ class Moved(NamedTuple):
 def add(connection: sqlite3.Connection, job: NewJob, decision_id: str, now_ms: int) -> None:
     """Write a job that is about to be submitted; it holds a slot from now on."""
     who = (job.prompt_id, job.grant, job.host, job.workflow, job.digest)
-    what = (job.shape, job.cap_ms, job.cap_rule)
+    what = (job.shape, job.cap_ms, job.cap_rule, job.key, job.request)
     connection.execute(_ADD, (*who, *what, decision_id, now_ms, now_ms))
 
 
@@ -96,6 +131,39 @@ def unfinished(connection: sqlite3.Connection, host: str, grant: str | None) -> 
     """The jobs on *host* without a final status, of *grant* or of all, oldest first."""
     rows = connection.execute(_UNFINISHED, {"host": host, "owner": grant})
     return tuple(_job(row) for row in rows)
+
+
+def keyed(connection: sqlite3.Connection, host: str, grant: str, key: str) -> JobRow | None:
+    """The job with that idempotency key, unless ComfyUI never took it."""
+    row = connection.execute(_KEYED, (host, grant, key)).fetchone()
+    return None if row is None else _job(row)
+
+
+def owned(connection: sqlite3.Connection, grant: str, prompt_ids: Iterable[str]) -> frozenset[str]:
+    """Those of *prompt_ids* that are jobs of *grant*."""
+    values = {"owner": grant, "prompt_ids": json.dumps(sorted(set(prompt_ids)))}
+    return frozenset(row[0] for row in connection.execute(_OWNED, values))
+
+
+def listed(
+    connection: sqlite3.Connection,
+    *,
+    host: str,
+    grant: str | None,
+    statuses: frozenset[str],
+    before: int | None,
+    count: int,
+) -> tuple[JobRow, ...]:
+    """At most *count* jobs with one of *statuses*, newest first, *before* the row's number."""
+    values = {
+        "host": host,
+        "owner": grant,
+        "before": LARGEST if before is None else before,
+        "statuses": json.dumps(sorted(statuses)),
+        "count": count,
+    }
+    query = _LISTED[_OF_ALL if grant is None else _OF_ONE]
+    return tuple(_job(row) for row in connection.execute(query, values))
 
 
 def estimate(connection: sqlite3.Connection, host: str, shape: str) -> int | None:

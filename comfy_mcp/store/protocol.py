@@ -7,7 +7,7 @@ backend never lets time run backwards: it uses ``max(last time seen, now_ms)``. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from comfy_mcp.store.values import (
@@ -30,6 +30,7 @@ from comfy_mcp.store.values import (
     MadeFile,
     NewJob,
     Refund,
+    Repeated,
     SlotCap,
     Tally,
     Use,
@@ -55,6 +56,7 @@ __all__ = [
     "MadeFile",
     "NewJob",
     "Refund",
+    "Repeated",
     "SlotCap",
     "Store",
     "Tally",
@@ -65,12 +67,12 @@ __all__ = [
 class Store(Protocol):
     """State shared by all server processes of one machine (or fleet)."""
 
-    async def admit(self, admission: Admission) -> Admitted | Full | Frozen | Cooling:
+    async def admit(self, admission: Admission) -> Admitted | Repeated | Full | Frozen | Cooling:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing.
 
-        A freeze is looked at first, then a cool-down, then charges, then slots. Charges of one
-        admission on one account add up. Each counts from this moment on for as long as its window
-        is: GPU time of a job that runs for longer has left the window before the job ends.
+        A freeze is looked at first, then a cool-down, the job's key, charges, and slots last.
+        Charges of one admission on one account add up. Each counts from this moment on for as long
+        as its window is: GPU time of a job that runs for longer has left it before the job ends.
 
         Raises:
             StateError: the state cannot be written.
@@ -112,6 +114,29 @@ class Store(Protocol):
 
     async def job(self, prompt_id: str) -> JobRow | None:
         """The journal's row of a job; None for a job that was not submitted through this state."""
+        ...
+
+    async def keyed(self, host: str, grant: str, key: str) -> JobRow | None:
+        """The job that *grant* submitted to *host* with this idempotency key.
+
+        One that ComfyUI never took (``refused``) has given its key back.
+        """
+        ...
+
+    async def jobs(
+        self,
+        host: str,
+        *,
+        grant: str | None = None,
+        statuses: frozenset[str] = FINAL,
+        before: int | None = None,
+        count: int,
+    ) -> tuple[JobRow, ...]:
+        """At most *count* jobs with one of *statuses*, newest first, *before* the row's number."""
+        ...
+
+    async def owned(self, grant: str, prompt_ids: Collection[str]) -> frozenset[str]:
+        """Those of *prompt_ids* that are jobs which *grant* submitted through this state."""
         ...
 
     async def move_job(

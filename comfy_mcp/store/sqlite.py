@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from comfy_mcp.store import accounts, chain, head, journal, made, standing, trail, writing
 from comfy_mcp.store.database import Database
 from comfy_mcp.store.ledger import peek
-from comfy_mcp.store.protocol import Head, Store, Use
+from comfy_mcp.store.protocol import FINAL, Head, Store, Use
 from comfy_mcp.store.worker import Worker
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from comfy_mcp.store.database import Read, Write
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Full,
         JobRow,
         MadeFile,
+        Repeated,
         SlotCap,
         Tally,
     )
@@ -50,7 +51,7 @@ class SqliteStore(Store):
         self._database = Database(folder, patience_s)
         self._worker = Worker(patience_s)
 
-    async def admit(self, admission: Admission) -> Admitted | Full | Frozen | Cooling:
+    async def admit(self, admission: Admission) -> Admitted | Repeated | Full | Frozen | Cooling:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing."""
         line = chain.canonical(admission.record)
         work = partial(writing.admit, admission=admission, line=line)
@@ -94,6 +95,29 @@ class SqliteStore(Store):
     async def job(self, prompt_id: str) -> JobRow | None:
         """The journal's row of a job; None for a job that was not submitted through this state."""
         return await self._read(partial(journal.find, prompt_id=prompt_id))
+
+    async def keyed(self, host: str, grant: str, key: str) -> JobRow | None:
+        """The job that *grant* submitted to *host* with this idempotency key."""
+        return await self._read(partial(journal.keyed, host=host, grant=grant, key=key))
+
+    async def jobs(
+        self,
+        host: str,
+        *,
+        grant: str | None = None,
+        statuses: frozenset[str] = FINAL,
+        before: int | None = None,
+        count: int,
+    ) -> tuple[JobRow, ...]:
+        """At most *count* jobs with one of *statuses*, newest first, *before* the row's number."""
+        work = partial(
+            journal.listed, host=host, grant=grant, statuses=statuses, before=before, count=count
+        )
+        return await self._read(work)
+
+    async def owned(self, grant: str, prompt_ids: Collection[str]) -> frozenset[str]:
+        """Those of *prompt_ids* that are jobs which *grant* submitted through this state."""
+        return await self._read(partial(journal.owned, grant=grant, prompt_ids=prompt_ids))
 
     async def move_job(
         self,

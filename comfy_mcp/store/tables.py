@@ -118,5 +118,17 @@ _SECOND = (
     ) WITHOUT ROWID""",
 )
 
-STEPS = (_FIRST, _SECOND)
+# As before, a server of an older version goes on working: its jobs have no key.
+_THIRD = (
+    "ALTER TABLE jobs ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN request TEXT NOT NULL DEFAULT ''",
+    # A job that ComfyUI never took has given its key back.
+    """CREATE UNIQUE INDEX jobs_of_key ON jobs (host, owner, key)
+        WHERE key <> '' AND status <> 'refused'""",
+    # The status in it: rows that are not asked for are passed over without being read.
+    "CREATE INDEX jobs_by_owner ON jobs (host, owner, id, status)",
+    "CREATE INDEX jobs_by_host ON jobs (host, id, status)",
+)
+
+STEPS = (_FIRST, _SECOND, _THIRD)
 """What makes version 1 of nothing, version 2 of version 1, and so on."""

@@ -31,6 +31,7 @@ __all__ = [
     "MadeFile",
     "NewJob",
     "Refund",
+    "Repeated",
     "SlotCap",
     "Tally",
     "Use",
@@ -98,7 +99,8 @@ class NewJob:
     """A job about to be submitted; it holds an in-flight slot until a final status is written.
 
     *shape* tells jobs that take about as long from others; *cap_ms* is how long it may run, by the
-    rule at the JSON Pointer *cap_rule*.
+    rule at the JSON Pointer *cap_rule*. *key* is the caller's idempotency key, "" for none, and
+    *request* the digest of what it asked for, before chance and policy changed anything.
     """
 
     prompt_id: str
@@ -109,6 +111,8 @@ class NewJob:
     shape: str = ""
     cap_ms: int | None = None
     cap_rule: str = ""
+    key: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,16 @@ class Admitted:
     """Everything was taken and written; *at_ms* is the time it counts from."""
 
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Nothing was taken nor written: *job* was admitted before, with the same grant, host and key.
+
+    Whether it was the same request is for the caller to compare.
+    """
+
+    job: JobRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +248,7 @@ class JobRow:
 
     *result* holds what was learnt at its end (outputs, error, timings) as JSON values.
     *running_ms* is when somebody first saw it run, *gpu_ms* how long it ran by the host's clock.
+    *seq* is the row's number: newer jobs have higher ones.
     """
 
     prompt_id: str
@@ -251,6 +266,9 @@ class JobRow:
     cap_rule: str = ""
     running_ms: int | None = None
     gpu_ms: int | None = None
+    key: str = ""
+    request: str = ""
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from comfy_mcp.store.protocol import (
     Frozen,
     Full,
     MadeFile,
+    Repeated,
     Use,
 )
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from comfy_mcp.store.head import Head
-    from comfy_mcp.store.protocol import Admission, Freeze, Tally
+    from comfy_mcp.store.protocol import Admission, Freeze, JobRow, NewJob, Tally
 
 __all__ = ["Move", "admit", "for_caller", "freeze", "move", "refuse", "reset", "unfreeze"]
 
@@ -42,17 +43,30 @@ class Move:
 
 def admit(
     connection: sqlite3.Connection, head: Head, admission: Admission, line: str
-) -> tuple[Head, Admitted | Full | Frozen | Cooling]:
+) -> tuple[Head, Admitted | Repeated | Full | Frozen | Cooling]:
     """Take all that *admission* takes, or nothing."""
     now_ms = head.last_ms
-    found = standing.standing(connection, admission.grant, now_ms, reads=admission.reads)
-    refusal = found or ledger.refusal(connection, admission, now_ms)
-    if refusal is not None:
-        return head, for_caller(refusal, now_ms - admission.now_ms)
+    ahead_ms = now_ms - admission.now_ms
+    stopped = standing.standing(connection, admission.grant, now_ms, reads=admission.reads)
+    if stopped is not None:
+        return head, for_caller(stopped, ahead_ms)
+    earlier = _earlier(connection, admission.job)
+    if earlier is not None:
+        return head, Repeated(earlier)
+    full = ledger.refusal(connection, admission, now_ms)
+    if full is not None:
+        return head, for_caller(full, ahead_ms)
     head = ledger.take(connection, admission, head)
     if admission.job is not None:
         journal.add(connection, admission.job, admission.decision_id, now_ms)
     return trail.append(connection, head, line), Admitted(at_ms=now_ms)
+
+
+def _earlier(connection: sqlite3.Connection, job: NewJob | None) -> JobRow | None:
+    """The job that was admitted before with the key of *job*."""
+    if job is None or not job.key:
+        return None
+    return journal.keyed(connection, job.host, job.grant, job.key)
 
 
 def refuse(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from comfy_mcp.library import Library
     from comfy_mcp.store.protocol import NewJob
 
-__all__ = ["App", "Caller", "Say"]
+__all__ = ["App", "Caller", "Say", "silent"]
+
+Result = TypeVar("Result")
 
 Say = Callable[[float, str], Awaitable[None]]
 """Tells the client about progress: percent, and a few words."""
@@ -46,8 +49,17 @@ class App(Protocol):
         """How many workflows are read and filled at once."""
         ...
 
+    @property
+    def place(self) -> str:
+        """Where ComfyUI is, without credentials, or ``embedded``."""
+        ...
+
     async def jobs(self) -> Jobs:
         """Every job on the ComfyUI host."""
+        ...
+
+    def keep(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Do *work* in a task that outlives the call; at the server's end it has little time."""
         ...
 
     def new_prompt_id(self) -> str:
@@ -59,7 +71,7 @@ class App(Protocol):
         ...
 
 
-async def _silent(_percent: float, _words: str) -> None:
+async def silent(_percent: float, _words: str) -> None:
     """Nobody wants to know."""
 
 
@@ -78,7 +90,7 @@ class Caller:
     transport: str = "stdio"
     client: str | None = None
     args: Mapping[str, Any] | None = None
-    say: Say = _silent
+    say: Say = silent
 
     def call(
         self,
@@ -89,6 +101,7 @@ class Caller:
         owner: str | None = None,
         whatever_runs: bool = False,
         stop_ms: int | None = None,
+        targets: tuple[str, ...] = (),
     ) -> Call:
         """This call as the guard sees it."""
         return Call(
@@ -104,6 +117,7 @@ class Caller:
             owner=owner,
             whatever_runs=whatever_runs,
             stop_ms=stop_ms,
+            targets=targets,
         )
 
     async def tell(self, live: Live) -> None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from comfy_mcp.errors import JobNotFound
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.cancelling import MARGIN_MS, stopped
 from comfy_mcp.tools.ids import PromptId
 
 __all__ = ["CancelResult", "InterruptResult", "cancel_job", "interrupt_execution"]
 
-MARGIN_MS = 15_000
-"""How long a stop permit outlives the wait: the last order may be under way."""
+DEAD = (
+    "The job was not stopped: ComfyUI's worker has died, so it neither works nor stops. Only its"
+    " owner can help, by restarting ComfyUI: tell them."
+)
+
+Told = Annotated[
+    Job | None,
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}]}),
+    Field(description="As get_job tells it"),
+]
+"""A whole job without its schema: that stands with get_job already."""
 
 
 class CancelResult(BaseModel):
@@ -26,7 +36,7 @@ class CancelResult(BaseModel):
     was: Annotated[str, Field(description="Status before")]
     actions: Annotated[list[str], Field(description="Requests sent")]
     message: str
-    job: Job | None = None
+    job: Told = None
 
 
 class InterruptResult(BaseModel):
@@ -41,7 +51,7 @@ class InterruptResult(BaseModel):
     actions: list[str]
     still_running_in: Annotated[str | None, Field(description="Node")] = None
     message: str
-    job: Job | None = None
+    job: Told = None
 
 
 async def cancel_job(
@@ -53,21 +63,13 @@ async def cancel_job(
     ] = 15,
 ) -> CancelResult:
     """Cancel one of your jobs, pending or running, and verify that it stopped."""
-    from comfy_mcp.jobs.stop import stop  # noqa: PLC0415 - start-up stays light
-
-    jobs = await app.jobs()
-    owner = await jobs.owner(prompt_id, caller.grant)
-    call = caller.call(target=prompt_id, owner=owner, stop_ms=_ms(wait_seconds))
-    async with app.gate.admit(call) as granted:
-        if granted.stop is None:
-            raise AssertionError("a stop was admitted without a permit")
-        report = await stop(jobs, prompt_id, granted.stop, seconds=wait_seconds)
+    report = await stopped(app, caller, prompt_id, wait_seconds)
     job = await _job(app, caller, prompt_id)
     return CancelResult(
         outcome=report.outcome,
         was=report.was,
         actions=list(report.actions),
-        message=_words(report.outcome, job),
+        message=await _words(app, report.outcome, job),
         job=job,
     )
 
@@ -105,7 +107,7 @@ async def interrupt_execution(
         took_ms=report.took_ms,
         actions=list(report.actions),
         still_running_in=job.progress.node_id if running and job and job.progress else None,
-        message=_words(report.outcome, job),
+        message=await _words(app, report.outcome, job),
         job=job,
     )
 
@@ -133,15 +135,25 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000) + MARGIN_MS
 
 
-def _words(outcome: str, job: Job | None) -> str:
-    """One sentence about what happened."""
+async def _words(app: App, outcome: str, job: Job | None) -> str:
+    """One sentence about what happened, and what to do."""
     if outcome == "cancelled":
         return "The job was stopped, and that was verified."
     if outcome == "already_finished":
         return f"The job had ended before it could be stopped: {job.status if job else 'gone'}."
     if outcome == "not_found":
         return "ComfyUI has no such job in its queue or history; nothing was stopped."
-    return (
-        "The job still runs: ComfyUI stops only between nodes or steps, and loading a model can"
-        " take minutes. Ask again later."
+    if await _dead(app):
+        return DEAD
+    node = (
+        f" in node {job.progress.node_id}" if job and job.progress and job.progress.node_id else ""
     )
+    return (
+        f"The job still runs{node}: it was told to stop, but ComfyUI obeys only between nodes or"
+        " steps, and loading a model can take minutes. Ask again later."
+    )
+
+
+async def _dead(app: App) -> bool:
+    """Whether ComfyUI is known to work on nothing any more; asked only about what did not stop."""
+    return (await (await app.jobs()).host.worker()).value == "dead"

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, cast
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import anyio
 from pydantic import Field
 
-from comfy_mcp.errors import WorkflowError
+from comfy_mcp.errors import AnswerLost, WorkflowError
+from comfy_mcp.guard.call import Granted
 from comfy_mcp.guard.question import Prefix
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.library import Library
 from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.cancelling import NO_LEAVE, OnCancel, Underway, may_stop, stop_if_cancelled
 from comfy_mcp.tools.hints import with_next
 from comfy_mcp.tools.measuring import measured
-from comfy_mcp.workflow import Filled, fill, parse_graph
+from comfy_mcp.workflow import Filled, digest, fill, parse_graph
+
+if TYPE_CHECKING:
+    from comfy_mcp.jobs.manager import Jobs
 
 __all__ = ["Wait", "library_in_words", "run_workflow"]
 
@@ -24,6 +30,28 @@ MAX_LIBRARY = 1_500
 """Characters; clients cut descriptions at 2 kB."""
 
 Wait = Annotated[float, Field(ge=0, le=600)]
+
+AGAIN = (
+    "This is the job of an earlier call with the same idempotency_key: nothing was submitted now."
+)
+SAFE = "The same call with the same idempotency_key may be repeated: it never runs twice."
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A workflow with its parameters in place; *request* tells what was asked, "" without a key."""
+
+    filled: Filled
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be submitted."""
+
+    filled: Filled
+    job: NewJob
+    front: bool
 
 
 async def run_workflow(
@@ -38,42 +66,76 @@ async def run_workflow(
         Wait, Field(description="Keep it below your own time-out (often 60 s); the job goes on")
     ] = 40,
     front: Annotated[bool, Field(description="Before all that wait")] = False,
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[!-~]{1,128}$",
+            description="Your own word for this run: a repeated call gets its job, not a second",
+        ),
+    ] = None,
+    on_cancel: Annotated[
+        OnCancel, Field(description="What becomes of the job if you cancel this call")
+    ] = "keep",
 ) -> Job:
     """Run a ComfyUI workflow and wait for its outputs.
 
     A wait that runs out is no error: the job goes on; ask get_job. Look at pictures with
     view_output.
     """
-    name = workflow if isinstance(workflow, str) else "inline"
-    prefix = app.gate.prefix(caller.call())
-    async with app.preparing:
-        filled = await anyio.to_thread.run_sync(_prepare, app, workflow, params, prefix)
+    key = idempotency_key or ""
+    ready = await _ready(app, caller, workflow, params, front=front, key=key)
     jobs = await app.jobs()
-    ready = await measured(app, caller, jobs, filled.graph, front=front)
+    run = await measured(app, caller, jobs, ready.filled.graph, front=front)
     job = NewJob(
         prompt_id=app.new_prompt_id(),
         grant=caller.grant,
         host=jobs.label,
-        workflow=name,
-        digest=ready.digest,
-        shape=ready.shape,
+        workflow=workflow if isinstance(workflow, str) else "inline",
+        digest=run.digest,
+        shape=run.shape,
+        key=key,
+        request=ready.request,
     )
-    async with app.gate.admit(caller.call(run=ready.run, job=job)) as granted:
-        if granted.submit is None:
-            raise AssertionError("a submit was admitted without a permit")
-        await jobs.submit(
+    warnings = [] if on_cancel == "keep" or may_stop(app, caller) else [NO_LEAVE]
+    with stop_if_cancelled(app, caller, on_cancel) as underway:
+        async with app.gate.admit(caller.call(run=run.run, job=job)) as granted:
+            order = _Order(ready.filled, job, front)
+            warnings += await _submitted(app, jobs, order, granted, underway)
+        prompt_id = underway.prompt_id or job.prompt_id
+        # A client that times out has read at least this, and can ask get_job.
+        await caller.say(0.0, f"submitted as {prompt_id}")
+        done = await jobs.wait(prompt_id, caller.grant, wait_seconds, caller.tell)
+    warned = done.model_copy(update={"warnings": [*done.warnings, *warnings]})
+    return with_next(warned, app, caller)
+
+
+async def _submitted(
+    app: App, jobs: Jobs, order: _Order, granted: Granted, underway: Underway
+) -> list[str]:
+    """Queue the job, or find the one that an earlier call queued; returns what to warn of."""
+    if granted.repeated is not None:
+        underway.prompt_id = granted.repeated.prompt_id
+        return [AGAIN]
+    if granted.submit is None:
+        raise AssertionError("a submit was admitted without a permit")
+    filled, job = order.filled, order.job
+    underway.prompt_id = job.prompt_id
+    underway.submitting = app.keep(
+        jobs.submit(
             filled.graph,
             prompt_id=job.prompt_id,
-            grant=caller.grant,
+            grant=job.grant,
             permit=granted.submit,
-            front=front,
+            front=order.front,
         )
-    # A client that times out has read at least this, and can ask get_job.
-    await caller.say(0.0, f"submitted as {job.prompt_id}")
-    done = await jobs.wait(job.prompt_id, caller.grant, wait_seconds, caller.tell)
-    drawn = [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
-    warned = done.model_copy(update={"warnings": [*done.warnings, *drawn]})
-    return with_next(warned, app, caller)
+    )
+    try:
+        await asyncio.shield(underway.submitting)
+    except AnswerLost as error:
+        if not job.key:
+            raise
+        raise AnswerLost(f"{error} {SAFE}", prompt_id=error.prompt_id) from error
+    return [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
 
 
 def library_in_words(library: Library) -> str:
@@ -99,12 +161,29 @@ def _line(library: Library, name: str) -> str:
     return f"{name}({', '.join(given)})"
 
 
-def _prepare(
-    app: App, workflow: str | dict[str, Any], params: dict[str, Any], prefix: Prefix | None
-) -> Filled:
-    filled = _filled(app, workflow, params)
-    if prefix is None:
-        return filled
+async def _ready(
+    app: App,
+    caller: Caller,
+    workflow: str | dict[str, Any],
+    params: dict[str, Any],
+    *,
+    front: bool,
+    key: str,
+) -> _Ready:
+    prefix = app.gate.prefix(caller.call())
+
+    def work() -> _Ready:
+        asked = {"workflow": workflow, "params": params, "front": front}
+        filled = _filled(app, workflow, params)
+        if prefix is not None:
+            filled = _with_prefix(filled, prefix)
+        return _Ready(filled, digest(asked) if key else "")
+
+    async with app.preparing:
+        return await anyio.to_thread.run_sync(work)
+
+
+def _with_prefix(filled: Filled, prefix: Prefix) -> Filled:
     from comfy_mcp.workflow.saves import with_prefix  # noqa: PLC0415 - start-up stays light
 
     return replace(filled, graph=with_prefix(filled.graph, prefix.text))

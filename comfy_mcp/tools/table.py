@@ -10,7 +10,9 @@ from comfy_mcp.guard.catalog import TOOLS as CLASSES
 from comfy_mcp.guard.catalog import ToolClass
 from comfy_mcp.tools.control import cancel_job, interrupt_execution
 from comfy_mcp.tools.look import get_job, view_output
+from comfy_mcp.tools.queue import clear_queue, list_jobs
 from comfy_mcp.tools.run import run_workflow
+from comfy_mcp.tools.server_status import get_server_status
 from comfy_mcp.tools.status import get_policy_status
 
 __all__ = ["TOOLS", "Tool"]
@@ -44,7 +46,10 @@ TOOLS: tuple[Tool, ...] = (
     Tool("Run a workflow", run_workflow, repeatable=False),
     Tool("Look up a job", get_job, repeatable=True),
     Tool("Look at an output", view_output, repeatable=True, structured=False),
+    Tool("List jobs", list_jobs, repeatable=True),
     Tool("What the policy leaves you", get_policy_status, repeatable=True),
+    Tool("Whether ComfyUI works", get_server_status, repeatable=True),
     Tool("Cancel a job", cancel_job, repeatable=True),
     Tool("Interrupt the running job", interrupt_execution, repeatable=True),
+    Tool("Take back your waiting jobs", clear_queue, repeatable=True),
 )

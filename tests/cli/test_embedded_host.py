@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comfy_mcp.cli.embedded_host import FAULTS, faults, parser
-from comfy_mcp.embedded import Faults
+from comfy_mcp.embedded import BadAnswer, Faults
 from tests.cli.command_line import CommandLine, end
 
 
@@ -34,6 +34,16 @@ def test_it_answers_as_the_version_that_was_asked_for(guard: CommandLine) -> Non
     assert (folder / "output").is_dir()
     assert status == 0
     assert errors == ""
+
+
+def test_comfy_clouds_dialect_says_which_key_it_wants(guard: CommandLine) -> None:
+    with guard.start("embedded", "--port", "0", "--profile", "cloud") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        end(process, signal.SIGTERM)
+
+    assert "as Comfy Cloud" in lines[0]
+    assert any("X-API-Key: comfyui-" in line for line in lines)
 
 
 def test_ctrl_c_ends_it_without_a_traceback(guard: CommandLine) -> None:
@@ -75,6 +85,8 @@ def test_options_make_the_weather() -> None:
         *("--lost-cancel-ms", "1", "--deaf-ms", "2", "--success-before-history-ms", "3"),
         *("--lose-answer", "after", "--answer-delay-ms", "4", "--socket", "silent"),
         *("--dead-worker", "--node-ms", "5", "--step-ms", "6"),
+        *("--takeover-fixed", "--no-blocked-publisher", "--http", "502"),
+        *("--http", "slow,method=post,path=/prompt,times=2,delay_ms=7,after"),
     ]
 
     assert asdict(faults(parser("test").parse_args(words))) == {
@@ -87,12 +99,27 @@ def test_options_make_the_weather() -> None:
         "dead_worker": True,
         "node_ms": 5,
         "step_ms": 6,
+        "http": (
+            asdict(BadAnswer("502")),
+            asdict(BadAnswer("slow", "POST", "/prompt", after=True, times=2, delay_ms=7)),
+        ),
+        "takeover_fixed": True,
+        "blocked_publisher": False,
     }
     assert faults(parser("test").parse_args([])) == Faults()
 
 
 @pytest.mark.parametrize(
-    "words", [["--port", "65536"], ["--port", "-1"], ["--step-ms", "1.5"], ["--profile", "9"]]
+    "words",
+    [
+        ["--port", "65536"],
+        ["--port", "-1"],
+        ["--step-ms", "1.5"],
+        ["--profile", "9"],
+        ["--http", "sunshine"],
+        ["--http", "502,times=often"],
+        ["--http", "502,colour=red"],
+    ],
 )
 def test_nonsense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:

@@ -8,15 +8,11 @@ import pytest
 
 from comfy_mcp.cli.findings import (
     Finding,
-    about_host,
     about_policy,
     about_settings,
     about_workflows,
-    limits_of,
 )
 from comfy_mcp.cli.screen import Verdict
-from comfy_mcp.embedded import EmbeddedHost
-from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.settings import Settings, read
 
 pytestmark = pytest.mark.anyio
@@ -29,55 +25,6 @@ def settings(tmp_path: Path, **environ: str) -> Settings:
 def worst(findings: list[Finding]) -> Verdict:
     order = [Verdict.OK, Verdict.NOTE, Verdict.FAIL]
     return max((one.verdict for one in findings), key=order.index)
-
-
-async def test_a_new_comfyui_is_told_with_all_it_can_do(tmp_path: Path) -> None:
-    async with EmbeddedHost() as host:
-        found = await about_host(settings(tmp_path, COMFYUI_HOST=host.url))
-        asked = {seen.method for seen in host.seen}
-
-    assert worst(found) is Verdict.OK
-    assert f"0.33.0 at {host.url}" in found[0].text
-    assert "jobs API: yes" in found[0].text
-    assert "queue: 0 running, 0 waiting" in found[0].text
-    assert asked == {"GET"}
-
-
-async def test_a_comfyui_that_is_too_old_to_run_anything_fails(tmp_path: Path) -> None:
-    async with EmbeddedHost(profile="0.3.40") as host:
-        found = await about_host(settings(tmp_path, COMFYUI_HOST=host.url))
-
-    assert worst(found) is Verdict.FAIL
-    assert "jobs API: no" in found[0].text
-    assert "older than 0.3.45" in found[1].text
-    assert found[1].advice == "update ComfyUI"
-
-
-def test_a_comfyui_that_can_only_stop_whatever_runs_is_noted() -> None:
-    stats = SystemStats.model_validate({"system": {"comfyui_version": "0.3.50"}})
-
-    (found,) = limits_of(stats)
-
-    assert found.verdict is Verdict.NOTE
-    assert "older than 0.3.57" in found.text
-
-
-async def test_a_closed_port_fails_with_the_next_step(tmp_path: Path) -> None:
-    async with EmbeddedHost() as host:
-        url = host.url
-
-    found = await about_host(settings(tmp_path, COMFYUI_HOST=url))
-
-    assert worst(found) is Verdict.FAIL
-    assert f"No ComfyUI at {url}" in found[0].text
-    assert "--host" in found[0].advice
-
-
-async def test_embedded_needs_no_host(tmp_path: Path) -> None:
-    found = await about_host(settings(tmp_path, COMFYUI_HOST="embedded"))
-
-    assert worst(found) is Verdict.OK
-    assert "no GPU" in found[0].text
 
 
 def test_settings_are_told_without_secrets(tmp_path: Path) -> None:

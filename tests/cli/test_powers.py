@@ -67,6 +67,13 @@ def test_destructive_tools_say_that_they_are_for_own_jobs() -> None:
     )
 
 
+def test_clear_queue_is_for_own_jobs_whatever_the_policy_says_of_others() -> None:
+    found = under(tools={"clear_queue": {}, "cancel_job": {}}, gpu={"ownership": "any"})
+
+    assert found["clear_queue"].words == "allowed; own jobs only"
+    assert found["cancel_job"].words == "allowed"
+
+
 def test_without_grants_only_the_caller_of_the_server_is_told() -> None:
     assert list(known(tools={"get_job": {}})) == ["local"]
 

@@ -26,6 +26,19 @@ async def test_a_job_is_taken_under_the_id_the_client_chose(comfyui: Comfy) -> N
     assert answer.body["node_errors"] == {}
 
 
+async def test_where_a_job_came_from_is_kept_since_there_is_a_header(comfyui: Comfy) -> None:
+    said = {"Comfy-Usage-Source": "contract"}
+    body = {"prompt": fresh("small"), "extra_data": {"mine": 1}}
+    answer = await comfyui.ask("POST", "/prompt", json=body, headers=said)
+    prompt_id = answer.body["prompt_id"]
+    await comfyui.run(fresh("small"))
+
+    extra = (await comfyui.get(f"/history/{prompt_id}")).body[prompt_id]["prompt"][3]
+
+    assert extra["mine"] == 1
+    assert (extra.get("comfy_usage_source") == "contract") is comfyui.since("0.25.0")
+
+
 async def test_without_an_id_the_host_gives_one(comfyui: Comfy) -> None:
     answer = await comfyui.submit(fresh("small"))
 

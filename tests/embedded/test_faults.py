@@ -176,7 +176,8 @@ async def test_a_dead_worker_keeps_its_job_until_the_restart(
     assert (accepted.status, cancelled.body) == (200, {"cancelled": True})
     assert (host.running, host.pending) == (first, (second,))
     log = (await client.get("/internal/logs/raw")).body["entries"]
-    assert any("prompt_worker" in line["m"] for line in log)
+    assert log[-2]["m"] == "\n", "what the interpreter wrote last"
+    assert log[-1]["m"].endswith("got prompt\n")
     await host.restart()
     assert (await client.run(fresh("small"))).entry["status"]["completed"]
 

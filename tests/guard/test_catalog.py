@@ -10,9 +10,12 @@ def test_every_tool_has_the_class_of_its_worst_use() -> None:
         "run_workflow": ToolClass.EXECUTE,
         "get_job": ToolClass.READ,
         "view_output": ToolClass.READ,
+        "list_jobs": ToolClass.READ,
         "get_policy_status": ToolClass.READ,
+        "get_server_status": ToolClass.READ,
         "cancel_job": ToolClass.DESTRUCTIVE,
         "interrupt_execution": ToolClass.DESTRUCTIVE,
+        "clear_queue": ToolClass.DESTRUCTIVE,
     }
 
 

@@ -261,9 +261,9 @@ def test_what_each_grant_can_do_is_looked_at() -> None:
 
 
 def test_a_rule_for_what_is_hidden_is_warned_about() -> None:
-    found = policy({"tools": {**FOLLOWED, "c*": {}}, "hide": ["comfy_cancel_generation"]})
+    found = policy({"tools": {**FOLLOWED, "ca*": {}}, "hide": ["comfy_cancel_generation"]})
     assert [w for w in warnings(found) if "never counts" in w] == [
-        '/tools/c*: "hide" removes c*, so this rule never counts.'
+        '/tools/ca*: "hide" removes ca*, so this rule never counts.'
     ]
     assert warnings(policy({"tools": FOLLOWED}, {"default": "allow", "hide": ["get_job"]})) != ()
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
-from comfy_mcp.errors import NotComfyUI
+from comfy_mcp.errors import HostError, NotComfyUI
 from comfy_mcp.host import Absent, Ended, Pending, Running
 from comfy_mcp.host.client import ComfyHost
 
@@ -205,7 +205,7 @@ async def test_a_history_that_cannot_be_read_is_not_an_empty_one(
     own = {f"/api/history/{made}": (status, "{}"), f"/api/jobs/{made}": (500, "")}
     front = await proxy((await embedded(profile)).url, own=own)
 
-    with pytest.raises(NotComfyUI):
+    with pytest.raises(HostError, match=f"HTTP {status}"):
         await client(front.url).look(made)
 
 

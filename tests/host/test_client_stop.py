@@ -31,7 +31,7 @@ DELETE = "POST /api/queue {delete}"
 
 
 def leave(prompt_id: str) -> StopPermit:
-    return StopPermit(decision_id="dec_1", prompt_id=prompt_id, deadline_ms=0)
+    return StopPermit(decision_id="dec_1", prompt_ids=[prompt_id], deadline_ms=0)
 
 
 async def queued(comfy: EmbeddedHost, graph: Any) -> str:
@@ -107,6 +107,24 @@ async def test_a_cancel_route_that_is_not_there_is_done_without(
         ("/queue", {"delete": ["p"]}),
         ("/interrupt", {"prompt_id": "p"}),
     ]
+
+
+async def test_a_proxy_that_knows_no_cancel_route_keeps_no_job_from_being_stopped(
+    client: Client,
+    embedded: Start,
+    send: Send,
+    proxy: Callable[..., Awaitable[Stranger]],
+) -> None:
+    comfy = await embedded("0.33", faults=SLOWLY)
+    await send(client(comfy.url))
+    await comfy.until(lambda it: it.running is not None)
+    made = await send(client(comfy.url))
+    own = {f"/api/jobs/{made}/cancel": (404, '{"error": "no such route"}')}
+    front = await proxy(comfy.url, own=own)
+
+    await client(front.url).stop(made, leave(made))
+
+    assert comfy.pending == ()
 
 
 async def test_where_every_interrupt_is_global_it_is_sent_only_while_nothing_waits(

@@ -9,50 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comfy_mcp.host import NodeFailure, OutputFile, Pending, Running
-from comfy_mcp.host.sighting import MAX_OUTPUTS, MAX_TEXT, ended, in_queue, outputs_of
-from comfy_mcp.host.wire import HistoryStatus, Queue
-
-
-def item(number: Any, prompt_id: Any) -> list[Any]:
-    return [number, prompt_id, {}, {}, []]
-
-
-def queue(running: list[list[Any]], pending: list[list[Any]]) -> Queue:
-    return Queue(queue_running=running, queue_pending=pending)
+from comfy_mcp.host import NodeFailure, OutputFile
+from comfy_mcp.host.sighting import MAX_OUTPUTS, MAX_TEXT, ended, outputs_of
+from comfy_mcp.host.wire import HistoryStatus
 
 
 def status(*messages: tuple[str, dict[str, Any]], word: str = "") -> HistoryStatus:
     return HistoryStatus(status_str=word, messages=list(messages))
-
-
-def test_a_position_follows_the_order_of_running_and_not_of_listing() -> None:
-    heap = [item(-3.0, "c"), item(0, "a"), item(-1, "d"), item(4, "b"), item(2, "e")]
-
-    places = {
-        name: found.position
-        for name in "abcde"
-        if isinstance(found := in_queue(queue([], heap), name), Pending)
-    }
-
-    assert places == {"c": 1, "d": 2, "a": 3, "e": 4, "b": 5}
-
-
-def test_jobs_of_one_number_run_in_the_order_of_their_ids() -> None:
-    assert in_queue(queue([], [item(1, "b"), item(1, "a")]), "b") == Pending(2)
-
-
-def test_a_running_job_is_running_even_if_its_id_waits_once_more() -> None:
-    assert in_queue(queue([item(0, "a")], [item(1, "a")]), "a") == Running()
-
-
-def test_a_job_in_neither_list_is_in_no_queue() -> None:
-    assert in_queue(queue([item(0, "a")], [item(1, "b")]), "c") is None
-
-
-@pytest.mark.parametrize("odd", [[], [1], ["x", "b"], [None, "b"], [[], "b"], [1, None], [1, 5]])
-def test_an_odd_neighbour_in_the_queue_does_no_harm(odd: list[Any]) -> None:
-    assert in_queue(queue([odd], [odd, item(7, "a")]), "a") in (Pending(1), Pending(2))
 
 
 def test_messages_win_over_the_status_word() -> None:

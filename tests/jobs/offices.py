@@ -165,7 +165,7 @@ class Leaves:
         if self.meanwhile is not None:
             await self.meanwhile()
         return StopPermit(
-            decision_id="dec_3", prompt_id=row.prompt_id, deadline_ms=now_ms() + 60_000
+            decision_id="dec_3", prompt_ids=[row.prompt_id], deadline_ms=now_ms() + 60_000
         )
 
 
@@ -252,7 +252,9 @@ class Office:
     async def stop(self, made: str, seconds: float = 5) -> StopReport:
         """Stop a job."""
         leave = StopPermit(
-            decision_id="dec_2", prompt_id=made, deadline_ms=now_ms() + int(seconds * 1000) + 5000
+            decision_id="dec_2",
+            prompt_ids=[made],
+            deadline_ms=now_ms() + int(seconds * 1000) + 5000,
         )
         return await stop(self.jobs, made, leave, seconds=seconds)
 

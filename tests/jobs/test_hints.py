@@ -1,51 +1,54 @@
-"""Errors people meet most come with advice, and no message tells where files lie."""
+"""A failed job says where and why, with which inputs, and what to try."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from comfy_mcp.host import NodeFailure
-from comfy_mcp.jobs.hints import clean, hint
+from comfy_mcp.host import Ended, NodeFailure
+from comfy_mcp.jobs import JobFailure
+from comfy_mcp.jobs.hints import told
+from comfy_mcp.jobs.record import failure_of, result_of
 
 
-@pytest.mark.parametrize(
-    ("kind", "message", "advice"),
-    [
-        ("torch.OutOfMemoryError", "Allocation on device", "smaller width and height"),
-        ("RuntimeError", "CUDA error: out of memory", "smaller width and height"),
-        ("Exception", "Saving image outside the output folder is not allowed.", "'..'"),
-        ("FileNotFoundError", "x.safetensors", "check its name"),
-        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied", "of one family"),
-    ],
-)
-def test_known_errors_come_with_advice(kind: str, message: str, advice: str) -> None:
-    told = hint(NodeFailure(kind, message))
+def test_a_failure_is_told_with_its_inputs_and_with_advice() -> None:
+    failure = NodeFailure("re.error", "missing )", "4", "RegexReplace", {"regex_pattern": "("})
 
-    assert told is not None
-    assert advice in told
+    shown = told(failure)
+
+    assert (shown.type, shown.message, shown.node_id) == ("re.error", "missing )", "4")
+    assert shown.inputs == {"regex_pattern": "("}
+    assert shown.hint is not None
+    assert "regular expression" in shown.hint
 
 
-def test_an_unknown_error_comes_without() -> None:
-    assert hint(NodeFailure("ValueError", "odd")) is None
+def test_what_is_not_known_is_left_out() -> None:
+    shown = told(NodeFailure("ValueError", "odd"))
+
+    assert shown == JobFailure(type="ValueError", message="odd")
+    assert (shown.inputs, shown.hint) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("No such file: '/home/ann/ComfyUI/models/x.pt'", "No such file: '…/x.pt'"),
-        (r"No such file: C:\Users\ann\x.pt", "No such file: …/x.pt"),
-        ("3 of 4 steps", "3 of 4 steps"),
-        ("size 512/64", "size 512/64"),
-    ],
-)
-def test_of_a_path_only_the_name_is_told(text: str, shown: str) -> None:
-    assert clean(text) == shown
+def test_what_an_older_server_wrote_down_is_cleaned_when_it_is_shown() -> None:
+    shown = told(
+        NodeFailure("Exception", "cannot open /srv/models/x.pt, token=abc123" + "x" * 2_000)
+    )
+
+    assert shown.message.startswith("cannot open …/x.pt, token=…")
+    assert len(shown.message) <= 800
 
 
-def test_an_endless_message_is_cut() -> None:
-    assert len(clean("x" * 10_000)) == 800
+def test_inputs_outlive_the_server_in_the_journal() -> None:
+    failure = NodeFailure("re.error", "missing )", "4", "RegexReplace", {"regex_pattern": "("})
+
+    kept = json.loads(json.dumps(result_of(Ended("failed", failure=failure))))
+
+    assert failure_of(kept) == failure
 
 
-def test_a_message_of_nothing_but_slashes_is_read_at_once() -> None:
-    assert clean("/" * 100_000)
-    assert clean("/a" * 50_000)
+@pytest.mark.parametrize("more", [{}, {"from_a_newer_server": 1}])
+def test_rows_of_older_and_newer_servers_are_read(more: dict[str, int]) -> None:
+    row = {"type": "E", "message": "m", "node_id": "4", "node_type": "N", **more}
+
+    assert failure_of({"failure": row}) == NodeFailure("E", "m", "4", "N")

@@ -280,7 +280,7 @@ async def test_a_submit_that_ends_after_its_job_was_seen_to_run_does_not_turn_th
     await submitting
 
     row = await here.row(made)
-    assert (row.status, row.result) == ("in_progress", {**noted, "warnings": []})
+    assert (row.status, row.result) == ("in_progress", {**noted, "number": 0.0, "warnings": []})
 
 
 def named(file: MadeFile, **changes: str) -> JobFile:

@@ -279,7 +279,7 @@ async def test_a_permit_whose_time_is_over_stops_nothing(
     here = office(comfy.url)
     made = await here.run(graph())
     await comfy.until(lambda it: it.running == made)
-    late = StopPermit(decision_id="dec_9", prompt_id=made, deadline_ms=0)
+    late = StopPermit(decision_id="dec_9", prompt_ids=[made], deadline_ms=0)
 
     with pytest.raises(PermitError, match="out of date"):
         await stop(here.jobs, made, late, seconds=5)

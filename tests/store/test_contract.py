@@ -213,7 +213,7 @@ async def test_the_journal_has_the_job_before_it_is_submitted(store: Store) -> N
     await store.admit(asking(NOW, job=a_job("p1"), decision_id="dec_7"))
 
     assert await store.job("p1") == JobRow(
-        "p1", "ann", HOST, "txt2img", "sha256:1", "dec_7", "submitting", NOW, NOW, {}
+        "p1", "ann", HOST, "txt2img", "sha256:1", "dec_7", "submitting", NOW, NOW, {}, seq=1
     )
     assert await store.job("p2") is None
 

@@ -12,6 +12,7 @@ import pytest
 
 from comfy_mcp.errors import StateError
 from comfy_mcp.store import SqliteStore
+from comfy_mcp.store.schema import VERSION
 
 pytestmark = pytest.mark.anyio
 
@@ -169,7 +170,7 @@ async def test_a_state_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path:
     folder = tmp_path / "state"
     await accepted(folder)
     with closing(sqlite3.connect(folder / "guard.db")) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     before = (folder / "guard.db").read_bytes()
     await refused(folder, "Use the newest comfy-mcp-guard")
     assert (folder / "guard.db").read_bytes() == before

@@ -118,18 +118,36 @@ async def test_charges_of_a_longer_window_are_kept_for_it(folder: Path, store: S
     assert charges(folder) == 2
 
 
-async def test_a_state_removed_under_way_is_made_anew_where_others_see_it(
+async def test_a_state_that_is_gone_while_a_server_runs_is_not_begun_anew_by_it(
+    folder: Path, store: SqliteStore
+) -> None:
+    # Begun anew, it would know no freeze, no budget and no key of what was admitted.
+    await store.record(NOW, {"number": 1})
+    shutil.move(folder, folder.with_name("elsewhere"))
+
+    for _ in range(2):
+        with pytest.raises(StateError, match="was removed while this server ran"):
+            await store.admit(asking(NOW))
+        with pytest.raises(StateError, match="Put it back"):
+            await store.job("p1")
+    assert not folder.exists()
+
+    shutil.move(folder.with_name("elsewhere"), folder)
+    await store.record(NOW, {"number": 2})
+    assert [row.record["number"] for row in await store.tail(9)] == [1, 2]
+
+
+async def test_a_state_that_another_server_began_anew_is_shared_with_it(
     folder: Path, store: SqliteStore
 ) -> None:
     await store.record(NOW, {"number": 1})
     shutil.rmtree(folder)
-    await store.record(NOW, {"number": 2})
-
     other = SqliteStore(folder)
-    assert [row.record["number"] for row in await other.tail(9)] == [2]
-    await other.record(NOW, {"number": 3})
+    await other.record(NOW, {"number": 2})
+
+    await store.record(NOW, {"number": 3})
+    assert [row.record["number"] for row in await other.tail(9)] == [2, 3]
     await other.close()
-    assert [row.record["number"] for row in await store.tail(9)] == [2, 3]
     assert await store.verify() == (2, None)
 
 

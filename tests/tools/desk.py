@@ -26,6 +26,9 @@ EVERYTHING = {
         "cancel_job": {},
         "interrupt_execution": {},
         "get_policy_status": {},
+        "list_jobs": {},
+        "clear_queue": {},
+        "get_server_status": {},
     },
 }
 

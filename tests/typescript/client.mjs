@@ -29,6 +29,9 @@ said.ran = await call(
 said.progress = progress;
 const job = said.ran.result?.structuredContent;
 said.viewed = await call("view_output", { uri: job?.outputs?.[0]?.uri ?? "" });
+said.listed = await call("list_jobs", { status: "completed" });
+said.cleared = await call("clear_queue", {});
+said.status = await call("get_server_status", {});
 said.denied = await call("cancel_job", { prompt_id: job?.prompt_id ?? "none" });
 said.stranger = await call("run_workflow", { workflow: "color_card", parameters: {} });
 await client.close();

@@ -29,6 +29,9 @@ POLICY = {
         "run_workflow": {},
         "get_job": {},
         "view_output": {},
+        "list_jobs": {},
+        "get_server_status": {},
+        "clear_queue": {},
         "cancel_job": {"action": "deny", "reason": "Jobs here are stopped by people."},
     },
 }

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.typescript
 def test_it_lists_the_tools_of_the_policy(talk: Talk) -> None:
     tools = talk.said["tools"]
     names = {"run_workflow", "get_job", "view_output", "cancel_job"}
+    names |= {"list_jobs", "clear_queue", "get_server_status"}
     assert {tool["name"] for tool in tools} == names
     assert all(tool["description"] for tool in tools)
 
@@ -35,6 +36,13 @@ def test_it_sees_the_picture_as_an_image_block_beside_a_link(talk: Talk) -> None
     assert base64.b64decode(image["data"]).startswith(b"\xff\xd8\xff")
     assert "resource_link" in {block["type"] for block in others}
     assert "structuredContent" not in result
+
+
+def test_it_checks_lists_and_states_against_their_schemas(talk: Talk) -> None:
+    (job,) = talk.result("listed")["structuredContent"]["jobs"]
+    assert job["prompt_id"] == talk.result("ran")["structuredContent"]["prompt_id"]
+    assert talk.result("cleared")["structuredContent"]["cleared"] == 0
+    assert talk.result("status")["structuredContent"]["reachable"] is True
 
 
 def test_it_reads_why_it_was_denied(talk: Talk) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from comfy_mcp.embedded.routes import files, information, jobs, prompts, queues
+from comfy_mcp.embedded.routes import files, information, jobs, prompts, queues, userdata
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
@@ -22,6 +22,7 @@ def build_routes(engine: Engine) -> list[web.RouteDef]:
         *jobs.routes(engine),
         *files.routes(engine),
         *information.routes(engine),
+        *userdata.routes(engine),
     ]
     mirrored = [
         web.route(each.method, "/api" + each.path, each.handler, **each.kwargs) for each in routes

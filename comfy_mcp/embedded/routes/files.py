@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from PIL import Image
 
+from comfy_mcp.embedded.answers import FileAnswer
 from comfy_mcp.embedded.paths import annotated, lexically
 from comfy_mcp.embedded.uploads import store
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
     from comfy_mcp.embedded.profiles import Profile
 
-__all__ = ["routes"]
+__all__ = ["channel_of", "routes"]
 
 OLD_DANGERS = {
     "text/html",
@@ -71,7 +72,7 @@ class _Files:
         if preview is not None:
             body, kind = await asyncio.to_thread(_previewed, path, preview, channel)
         elif channel in {"rgb", "a"}:
-            body, kind = await asyncio.to_thread(_channel, path, channel), "image/png"
+            body, kind = await asyncio.to_thread(channel_of, path, channel), "image/png"
         else:
             return _plain(path, request, self._engine.profile)
         named = {"Content-Disposition": f'filename="{path.name}"'}
@@ -130,7 +131,8 @@ def _previewed(path: Path, preview: str, channel: str) -> tuple[bytes, str]:
     return buffer.getvalue(), f"image/{kind}"
 
 
-def _channel(path: Path, channel: str) -> bytes:
+def channel_of(path: Path, channel: str) -> bytes:
+    """A picture as PNG without its alpha (*channel* "rgb"), or its alpha alone ("a")."""
     buffer = io.BytesIO()
     with Image.open(path) as picture:
         if channel == "rgb":
@@ -145,14 +147,14 @@ def _channel(path: Path, channel: str) -> bytes:
     return buffer.getvalue()
 
 
-def _plain(path: Path, request: web.Request, profile: Profile) -> web.FileResponse:
+def _plain(path: Path, request: web.Request, profile: Profile) -> FileAnswer:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     escaped = path.name.replace("\\", "\\\\").replace('"', '\\"')
     headers = {"Content-Disposition": f'filename="{escaped}"', "Content-Type": kind}
     if not profile.guarded_files:
         if kind in OLD_DANGERS:
             headers["Content-Type"] = "application/octet-stream"
-        return web.FileResponse(path, headers=headers)
+        return FileAnswer(path, headers=headers)
     headers["X-Content-Type-Options"] = "nosniff"
     if kind in DANGERS or kind.endswith(("+xml", "/xml")):
         headers |= {"Vary": "Sec-Fetch-Dest", "Cache-Control": "no-store"}
@@ -160,4 +162,4 @@ def _plain(path: Path, request: web.Request, profile: Profile) -> web.FileRespon
         if not harmless:
             headers["Content-Type"] = "application/octet-stream"
             headers["Content-Disposition"] = f'attachment; filename="{escaped}"'
-    return web.FileResponse(path, headers=headers)
+    return FileAnswer(path, headers=headers)

@@ -56,7 +56,24 @@ def internal(engine: Engine) -> list[web.RouteDef]:
         size = {"cols": 80, "rows": 24}
         return web.json_response({"entries": engine.log.entries(), "size": size})
 
-    return [web.get("/internal/logs/raw", log)]
+    async def text(_request: web.Request) -> web.Response:
+        told = "".join(f"{each['t']} - {each['m']}" for each in engine.log.entries())
+        return web.json_response(told)
+
+    async def files(request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        folder = engine.folders.of(kind)
+        if folder is None:
+            return web.json_response({"error": "Invalid directory type"}, status=400)
+        shown = (each for each in folder.iterdir() if each.is_file())
+        newest = sorted(shown, key=lambda each: -each.stat().st_mtime)
+        return web.json_response([f"{each.name} [{kind}]" for each in newest])
+
+    return [
+        web.get("/internal/logs", text),
+        web.get("/internal/logs/raw", log),
+        web.get("/internal/files/{kind}", files),
+    ]
 
 
 class _Information:
@@ -122,6 +139,8 @@ def _stats(profile: Profile) -> dict[str, Any]:
     }
     if profile.since("0.19.0"):
         system |= {"comfy_package_versions": [], "deploy_environment": "embedded"}
+    if profile.cloud:
+        system["cloud_version"] = "embedded"
     return {"system": system, "devices": [device]}
 
 

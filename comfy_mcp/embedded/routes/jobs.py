@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from comfy_mcp.embedded.joblist import Wanted, all_jobs, one_job, statuses
-from comfy_mcp.embedded.routes.prompts import canonical
-from comfy_mcp.embedded.values import as_list, as_object
+from comfy_mcp.embedded.values import as_list, as_object, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

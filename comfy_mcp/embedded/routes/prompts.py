@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from comfy_mcp.embedded.answers import hang_up
 from comfy_mcp.embedded.features import server_features
 from comfy_mcp.embedded.queue import Item, number_of
 from comfy_mcp.embedded.refusals import BAD_PROMPT_ID, NO_PROMPT
 from comfy_mcp.embedded.validate import validate
-from comfy_mcp.embedded.values import as_object
+from comfy_mcp.embedded.values import as_object, canonical
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
     from comfy_mcp.embedded.profiles import Profile
 
-__all__ = ["canonical", "routes"]
+__all__ = ["routes"]
 
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
@@ -44,14 +45,6 @@ def routes(engine: Engine) -> list[web.RouteDef]:
     ]
 
 
-def canonical(value: object) -> bool:
-    """Whether *value* is a UUID in its canonical lowercase form."""
-    try:
-        return isinstance(value, str) and str(uuid.UUID(value)) == value
-    except ValueError:
-        return False
-
-
 class _Submit:
     """POST /prompt."""
 
@@ -61,19 +54,21 @@ class _Submit:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         faults = self._engine.faults()
         if faults.lose_answer == "before":
-            return _hang_up(request)
-        answer = self._take(await request.json())
+            return hang_up(request)
+        self._engine.logger.info("got prompt")
+        answer = self._take(await request.json(), request.headers.get("Comfy-Usage-Source"))
         if answer.status == HTTPStatus.OK and faults.answer_delay_ms:
             await asyncio.sleep(faults.answer_delay_ms / 1000)
-        return _hang_up(request) if faults.lose_answer == "after" else answer
+        return hang_up(request) if faults.lose_answer == "after" else answer
 
-    def _take(self, data: Any) -> web.Response:
+    def _take(self, data: Any, usage: str | None) -> web.Response:
         """Judge and queue; nothing else happens on the host in between."""
         engine = self._engine
         if isinstance(data, (list, str)):  # in which ComfyUI looks for the word "prompt"
             engine.take_number()
             return _refused(NO_PROMPT)
-        number = number_of(data, engine.take_number)
+        asked: dict[str, Any] = {} if engine.profile.cloud else data
+        number = number_of(asked, engine.take_number)
         if "prompt" not in data:
             return _refused(NO_PROMPT)
         prompt = data["prompt"]
@@ -85,7 +80,10 @@ class _Submit:
         targets = data.get("partial_execution_targets")
         verdict = validate(prompt, targets, engine.catalogue, engine.folders, engine.profile)
         extra = _extra_data(data, engine.profile)
+        if usage and engine.profile.usage_source:
+            extra.setdefault("comfy_usage_source", usage)
         if verdict.error is not None:
+            engine.logger.warning("invalid prompt: %s", verdict.error)
             return _refused(verdict.error, verdict.node_errors)
         self._queue(Item(number, prompt_id, prompt, extra, verdict.outputs, {}))
         told = {"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors}
@@ -99,7 +97,6 @@ class _Submit:
         if engine.profile.create_time:
             extra["create_time"] = time.time_ns() // 1_000_000
         engine.queue.put(item._replace(secrets=hidden))
-        engine.logger.info("got prompt %s", item.prompt_id)
         engine.queue_updated()
 
 
@@ -133,10 +130,3 @@ def _extra_data(data: dict[str, Any], profile: Profile) -> Any:
 
 def _refused(error: dict[str, Any], node_errors: dict[str, Any] | None = None) -> web.Response:
     return web.json_response({"error": error, "node_errors": node_errors or {}}, status=400)
-
-
-def _hang_up(request: web.Request) -> web.StreamResponse:
-    """Drop the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

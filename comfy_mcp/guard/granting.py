@@ -1,0 +1,53 @@
+"""What a call that was let through gets: what was taken for it, and its permits. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comfy_mcp.guard.call import Call, Granted
+from comfy_mcp.permit import StopPermit, SubmitPermit
+from comfy_mcp.store.protocol import JobRow
+
+__all__ = ["Taken", "granted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was reserved: *written* is False for a read whose decision could not be written down.
+
+    *repeated* is the job of an earlier call with the same key: then nothing was reserved.
+    """
+
+    written: bool
+    repeated: JobRow | None = None
+
+
+def granted(call: Call, decision_id: str, taken: Taken, now_ms: int) -> Granted:
+    """The leave for *call*; one that repeats another gets no permit to submit."""
+    return Granted(
+        decision_id,
+        submit=None if taken.repeated is not None else _submit(call, decision_id),
+        stop=_stop(call, decision_id, now_ms),
+        repeated=taken.repeated,
+        written=taken.written,
+    )
+
+
+def _submit(call: Call, decision_id: str) -> SubmitPermit | None:
+    if call.job is None:
+        return None
+    return SubmitPermit(
+        decision_id=decision_id,
+        prompt_id=call.job.prompt_id,
+        digest=call.job.digest,
+        front=call.run is not None and call.run.front,
+    )
+
+
+def _stop(call: Call, decision_id: str, now_ms: int) -> StopPermit | None:
+    targets = call.targets if call.target is None else (call.target, *call.targets)
+    if not targets or call.stop_ms is None:
+        return None
+    return StopPermit(
+        decision_id=decision_id, prompt_ids=targets, deadline_ms=now_ms + call.stop_ms
+    )

@@ -1,0 +1,50 @@
+"""What is looked at right before a call takes anything: who it is, and whose jobs it stops."""
+
+from __future__ import annotations
+
+from comfy_mcp.guard.call import Call
+from comfy_mcp.guard.question import Decision, Effect
+from comfy_mcp.store.protocol import Store
+
+__all__ = ["MOST_TARGETS", "changed", "of_others", "refusal_of"]
+
+MOST_TARGETS = 10_000
+"""Jobs that one permit may be for; a queue of ComfyUI that long could not be read any more."""
+
+CHANGED = "The policy changed while this call was judged: call again."
+NOT_YOURS = (
+    "{count} of the {all} jobs were not started by you, so none was stopped;"
+    " stop only jobs that you started."
+)
+TOO_MANY = "At most {most} jobs can be stopped at once: stop them in parts, with cancel_job."
+
+
+def refusal_of(code: str, reason: str) -> Decision:
+    """A no that is not the policy's."""
+    return Decision(Effect.DENY, code, "", reason, "policy")
+
+
+def changed(call: Call, decision: Decision) -> Decision | None:
+    """The no to a caller who by now is somebody else; None if it is still who it was."""
+    if decision.grant == call.grant:
+        return None
+    return refusal_of("policy_unavailable", CHANGED)
+
+
+async def of_others(store: Store, call: Call) -> Decision | None:
+    """The no to a call that would stop several jobs, not all of them the caller's own.
+
+    Whatever the policy says about whose jobs may be stopped: that is about one job, by its name.
+
+    Raises:
+        StateError: the journal cannot be read.
+    """
+    if not call.targets:
+        return None
+    if len(call.targets) > MOST_TARGETS:
+        return refusal_of("too_many", TOO_MANY.format(most=MOST_TARGETS))
+    asked = frozenset(call.targets)
+    strangers = asked - await store.owned(call.grant, asked)
+    if not strangers:
+        return None
+    return refusal_of("not_owner", NOT_YOURS.format(count=len(strangers), all=len(asked)))

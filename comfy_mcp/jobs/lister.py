@@ -1,0 +1,154 @@
+"""Asking for many jobs at once: one look at ComfyUI's queue, and the journal's rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from comfy_mcp.errors import HostError
+from comfy_mcp.host.standing import QueueView
+from comfy_mcp.jobs.listing import (
+    ENDED,
+    Cursor,
+    Entry,
+    JobPage,
+    Viewer,
+    finished_entry,
+    page_of,
+    queued_entry,
+    read_cursor,
+    row_entry,
+)
+from comfy_mcp.store.protocol import FINAL, JobRow
+
+if TYPE_CHECKING:
+    from comfy_mcp.jobs.manager import Jobs
+
+__all__ = ["listed"]
+
+MISSED = 20
+"""Unfinished jobs that ComfyUI does not show, and that one list looks at."""
+
+MISSED_SECONDS = 5.0
+
+REMEMBERED = 200
+"""Ended jobs that only ComfyUI knows, and that a list may show."""
+
+_JOURNALED = {"failed": {"failed", "refused"}}
+"""Words of the journal that callers know by another."""
+
+
+async def listed(
+    jobs: Jobs,
+    grant: str,
+    *,
+    statuses: frozenset[str],
+    mine: bool,
+    limit: int,
+    cursor: str | None,
+) -> JobPage:
+    """A page of jobs; *statuses* empty means all.
+
+    Raises:
+        WorkflowError: *cursor* is none.
+        StateError: the journal cannot be read.
+    """
+    begin = None if cursor is None else read_cursor(cursor)
+    warnings: list[str] = []
+    entries: list[Entry] = []
+    if begin is None or begin.after.rank != ENDED:
+        entries += await _alive(jobs, grant, mine=mine, warnings=warnings)
+    entries += await _ended(jobs, grant, statuses, begin, mine=mine, count=limit + 1)
+    chosen = (one for one in entries if not statuses or one.job.status in statuses)
+    return page_of(chosen, begin, limit, warnings)
+
+
+async def _alive(jobs: Jobs, grant: str, *, mine: bool, warnings: list[str]) -> list[Entry]:
+    who = Viewer(grant, jobs.now_ms())
+    try:
+        view = await jobs.host.queue()
+    except HostError as error:
+        warnings.append(f"Only what the journal knows: {error}")
+        view = None
+    rows = {row.prompt_id: row for row in await _unfinished(jobs, grant, mine=mine)}
+    if view is None:
+        return [row_entry(row, who) for row in rows.values()]
+    seen = [*view.running, *view.pending]
+    missing = [row for row in rows.values() if row.prompt_id not in {one.prompt_id for one in seen}]
+    await _look_for(jobs, missing)
+    kept = {row.prompt_id for row in await _unfinished(jobs, grant, mine=mine)}
+    rest = [row_entry(row, who) for row in missing if row.prompt_id in kept]
+    return [*_queued(view, rows, who, mine=mine), *rest]
+
+
+def _queued(
+    view: QueueView, rows: dict[str, JobRow], who: Viewer, *, mine: bool
+) -> Iterable[Entry]:
+    for job in view.running:
+        if not mine or job.prompt_id in rows:
+            yield queued_entry(job, "in_progress", None, rows.get(job.prompt_id), who)
+    for position, job in enumerate(view.pending, 1):
+        if not mine or job.prompt_id in rows:
+            yield queued_entry(job, "pending", position, rows.get(job.prompt_id), who)
+
+
+async def _unfinished(jobs: Jobs, grant: str, *, mine: bool) -> tuple[JobRow, ...]:
+    return await jobs.store.unfinished(host=jobs.label, grant=grant if mine else None)
+
+
+async def _look_for(jobs: Jobs, rows: list[JobRow]) -> None:
+    """Jobs that are no longer in the queue have ended: whoever asks first writes that down."""
+
+    async def look(row: JobRow) -> None:
+        with suppress(HostError):
+            await jobs.judge.look(row.prompt_id, row)
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(MISSED_SECONDS):
+            await asyncio.gather(*map(look, rows[:MISSED]))
+
+
+async def _ended(
+    jobs: Jobs,
+    grant: str,
+    statuses: frozenset[str],
+    begin: Cursor | None,
+    *,
+    mine: bool,
+    count: int,
+) -> list[Entry]:
+    wanted = _journaled(statuses)
+    if not wanted:
+        return []
+    who = Viewer(grant, jobs.now_ms())
+    rows = await jobs.store.jobs(
+        jobs.label,
+        grant=grant if mine else None,
+        statuses=wanted,
+        before=begin.seq if begin else None,
+        count=count,
+    )
+    found = [row_entry(row, who) for row in rows]
+    if mine:
+        return found
+    return [*found, *await _remembered(jobs, who)]
+
+
+async def _remembered(jobs: Jobs, who: Viewer) -> list[Entry]:
+    """Ended jobs that were not submitted through this journal."""
+    try:
+        told = await jobs.host.finished(REMEMBERED) or ()
+    except HostError:
+        # The same trouble was told when the queue was asked for.
+        return []
+    unknown = [job for job in told if await jobs.store.job(job.prompt_id) is None]
+    return [finished_entry(job, who) for job in unknown]
+
+
+def _journaled(statuses: frozenset[str]) -> frozenset[str]:
+    """The words of the journal for ended jobs of *statuses*; all of them for none."""
+    if not statuses:
+        return FINAL
+    return FINAL & {row for word in statuses for row in _JOURNALED.get(word, {word})}

@@ -1,0 +1,212 @@
+"""The whole house on one stage: MCP clients, servers, a ComfyUI on real sockets, and an account.
+
+Whatever a test does on it, at the end every job that a server wrote down is compared with what
+ComfyUI did (`Stage.account`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from mcp import Client
+
+from comfy_mcp.host.client import ComfyHost
+from comfy_mcp.host.transport import Timeouts
+from comfy_mcp.jobs.manager import Jobs
+from comfy_mcp.jobs.pace import Pace
+from comfy_mcp.jobs.table import MOVES, ends
+from comfy_mcp.server import Services, build, now_ms
+from comfy_mcp.settings import Address, Settings
+from comfy_mcp.store import JobRow, SqliteStore
+from comfy_mcp.store.folder import FILE
+from tests.faults.witness import WitnessedHost
+from tests.tools.desk import EVERYTHING, Desk
+
+__all__ = ["BOUND", "QUICK", "TIMES", "Stage", "by_hand", "fitted"]
+
+QUICK = Pace(
+    live=0.5,
+    least=0.02,
+    most=0.1,
+    doubt=0.05,
+    search=0.4,
+    forget=0.5,
+    sweep=0.3,
+    stop=5.0,
+    again=0.1,
+    silence=0.2,
+)
+"""Looks often enough for tests."""
+
+TIMES = Timeouts(connect=1, answer=1, submit=2, known=1)
+
+BOUND = 20.0
+"""Seconds in which every call must be answered, whatever is broken."""
+
+JOURNALED = 1_000
+KNOWN_AS = "known_as"
+
+
+@dataclass
+class BoundedDesk(Desk):
+    """A client that is answered in time, or the test fails."""
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """Call a tool; the raw result."""
+        async with asyncio.timeout(BOUND):
+            return await super().call(tool, **arguments)
+
+
+@dataclass
+class Stage:
+    """One state folder below *folder*; *hosts* are all ComfyUIs that ever stood here.
+
+    *unfinished*: jobs that may be left without an end, because that is the truth about them.
+    """
+
+    folder: Path
+    stack: AsyncExitStack
+    hosts: list[WitnessedHost] = field(default_factory=list[WitnessedHost])
+    unfinished: set[str] = field(default_factory=set[str])
+
+    @property
+    def state(self) -> Path:
+        """What all servers here share."""
+        return self.folder / "state"
+
+    async def comfyui(self, **more: Any) -> WitnessedHost:
+        """Start a ComfyUI; *more* goes to `EmbeddedHost`."""
+        folder = self.folder / f"comfyui-{len(self.hosts)}"
+        host = WitnessedHost(folder=folder, **more)
+        self.hosts.append(host)
+        return await self.stack.enter_async_context(host)
+
+    @asynccontextmanager
+    async def sit(
+        self,
+        host: WitnessedHost,
+        *,
+        policy: dict[str, Any] | None = None,
+        grant: str = "local",
+        pace: Pace = QUICK,
+        timeouts: Timeouts = TIMES,
+        clock: Callable[[], int] = now_ms,
+        max_json: int | None = None,
+        look_seconds: float = 0.2,
+    ) -> AsyncGenerator[Desk]:
+        """A client at a server of its own."""
+        file = self.folder / f"policy-{grant}.json"
+        file.write_text(json.dumps(policy or EVERYTHING))
+        settings = Settings(
+            address=Address(host.url), policies=(file,), state=self.state, grant=grant
+        )
+        server, services = build(settings, look_seconds=look_seconds, now_ms=clock)
+        fitted(services, pace=pace, timeouts=timeouts, clock=clock, max_json=max_json)
+        async with Client(server) as client:
+            yield BoundedDesk(client, services)
+
+    async def rows(self) -> tuple[JobRow, ...]:
+        """Everything that the journal knows of the ComfyUIs here."""
+        if not (self.state / FILE).exists():
+            return ()
+        store = SqliteStore(self.state)
+        try:
+            urls = {host.url for host in self.hosts}
+            told = [
+                await store.jobs(url, statuses=frozenset(MOVES), count=JOURNALED) for url in urls
+            ]
+            return tuple(row for rows in told for row in rows)
+        finally:
+            await store.close()
+
+    async def account(self) -> list[str]:
+        """What is not true of a job in the journal, in words; [] is as it should be."""
+        return [
+            f"{row.prompt_id} is {row.status}, but {wrong}"
+            for row in await self.rows()
+            for wrong in self._faults(row)
+        ]
+
+    def _faults(self, row: JobRow) -> list[str]:
+        ours, theirs = row.prompt_id, row.result.get(KNOWN_AS, row.prompt_id)
+        posts = sum(host.posts(ours) for host in self.hosts)
+        starts = sum(host.starts[theirs] for host in self.hosts)
+        ended = [host.ends[theirs] for host in self.hosts if theirs in host.ends]
+        there = any(host.has(theirs) for host in self.hosts)
+        left = not ends(row.status) and ours not in self.unfinished
+        return [
+            wrong
+            for wrong, so in (
+                (f"was sent {posts} times", posts > 1),
+                (f"ran {starts} times", starts > 1),
+                (f"ended {ended or 'never'}", not _agrees(row.status, starts, ended, there=there)),
+                ("was left so", left),
+            )
+            if so
+        ]
+
+
+def _agrees(status: str, starts: int, ended: list[str], *, there: bool) -> bool:
+    """Whether what the journal says of a job is what ComfyUI did with it."""
+    match status:
+        case "completed":
+            return ended == ["success"]
+        case "failed":
+            return ended == ["error"]
+        case "cancelled":
+            return ended == ["interrupted"] or (starts == 0 and not there)
+        case "refused":
+            return starts == 0 and not there
+        case "lost":
+            return not there
+        case _:
+            return True
+
+
+def fitted(
+    services: Services,
+    *,
+    pace: Pace,
+    timeouts: Timeouts,
+    clock: Callable[[], int],
+    max_json: int | None = None,
+) -> None:
+    """Have *services* connect as they do, at another pace."""
+    address = services.settings.address
+    if address is None:
+        raise AssertionError("these services have no ComfyUI")
+    more = {} if max_json is None else {"max_json": max_json}
+
+    async def connect() -> Jobs:
+        host = ComfyHost(address, now_ms=clock, timeouts=timeouts, pause=0.01, **more)
+        services._open.push_async_callback(host.close)
+        jobs = Jobs(
+            host,
+            services.store,
+            label=address.base,
+            now_ms=clock,
+            overtime=services.gate.overtime,
+            pace=pace,
+        )
+        services._open.push_async_callback(jobs.close)
+        return jobs
+
+    vars(services)["_connect"] = connect
+
+
+async def by_hand(host: WitnessedHost, body: dict[str, Any]) -> dict[str, Any]:
+    """POST /prompt as a person's own ComfyUI window does, past the guard."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{host.url}/api/prompt", json=body) as answer,
+    ):
+        told: dict[str, Any] = await answer.json()
+        assert answer.status == 200, told
+        return told
