@@ -1,4 +1,7 @@
-"""``python -m bench``: measure on this machine and print what came out, goals missed included."""
+"""``python -m bench``: measure on this machine and print what came out, goals missed included.
+
+``python -m bench races`` and ``python -m bench soak`` do not measure: they look for faults.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +22,11 @@ from bench.places import Place, embedded_host, place
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print; or do what the first word says."""
+    if sys.argv[1:2] == ["races"]:
+        from bench.races.main import main as races  # noqa: PLC0415 - nothing measured loads it
+
+        sys.exit(races(sys.argv[2:]))
     options = _options()
     with (
         nullcontext(options.host) if options.host else embedded_host() as host,
@@ -45,7 +53,9 @@ def _measure(here: Place, options: argparse.Namespace) -> list[Figure]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--host", help="a running ComfyUI, e.g. http://127.0.0.1:8188")
     parser.add_argument("--rounds", type=int, default=100, help="jobs of each kind (100)")
     parser.add_argument("--starts", type=int, default=15, help="starts of each server (15)")

@@ -78,10 +78,11 @@ def place(host: str) -> Generator[Place]:
 
 
 @contextmanager
-def embedded_host() -> Generator[str]:
-    """The URL of an embedded host in a process of its own."""
+def embedded_host(profile: str = "0.33", **weather: int) -> Generator[str]:
+    """The URL of an embedded host in a process of its own; *weather*: times of `Faults`."""
+    told = (f"{name}={milliseconds}" for name, milliseconds in weather.items())
     child = subprocess.Popen(  # noqa: S603 - our own file
-        command((str(HERE / "embedded.py"),)),
+        command((str(HERE / "embedded.py"), profile, *told)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -67,11 +67,11 @@ def test_only_the_command_line_prints(module: tuple[Path, ast.Module]) -> None:
     assert "print" not in calls(tree) or path.parent.name == "cli"
 
 
-def test_only_the_gate_makes_permits(module: tuple[Path, ast.Module]) -> None:
+def test_only_one_place_makes_permits(module: tuple[Path, ast.Module]) -> None:
     path, tree = module
     made = {"SubmitPermit", "StopPermit"} & set(calls(tree))
 
-    assert not made or path == PACKAGE / "guard" / "gate.py"
+    assert not made or path == PACKAGE / "guard" / "granting.py"
 
 
 def test_only_the_host_speaks_to_comfyui(module: tuple[Path, ast.Module]) -> None:

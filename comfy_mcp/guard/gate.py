@@ -25,13 +25,7 @@ from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, tallies
 from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
 from comfy_mcp.guard.granting import Taken, granted
 from comfy_mcp.guard.loading import Loaded
-from comfy_mcp.guard.question import (
-    Decision,
-    Effect,
-    Prefix,
-    Question,
-    in_this_zone,
-)
+from comfy_mcp.guard.question import Decision, Effect, Prefix, Question, in_this_zone
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
 from comfy_mcp.guard.second_look import changed, of_others, refusal_of
 from comfy_mcp.guard.source import PolicySource

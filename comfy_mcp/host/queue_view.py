@@ -45,7 +45,7 @@ def of_jobs(jobs: Iterable[JobItem], aliases: Aliases) -> QueueView:
 
 
 def _job(job: JobItem, aliases: Aliases) -> Queued:
-    return Queued(aliases.ours(job.id), job.priority or 0, job.created_ms)
+    return Queued(aliases.ours(job.id), job.priority or 0.0, job.created_ms)
 
 
 def _item(item: list[Any], aliases: Aliases) -> Queued:

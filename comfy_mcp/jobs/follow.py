@@ -33,6 +33,10 @@ Result = TypeVar("Result")
 ADOPTED_AT_ONCE = 4
 """Adopted jobs that are looked at at a time."""
 
+SOON = 2
+"""Jobs this near to their turn are looked at at each change of the queue, the others at their pace:
+with many jobs, to look at all each time would be a storm."""
+
 
 class Followers:
     """Every job that this process follows, over one ComfyUI and one journal.
@@ -232,12 +236,18 @@ class Followers:
     def _heard(self, event: Event) -> None:
         if isinstance(event, QueueChanged):
             for watch in self._watches.values():
-                if watch.live.status == "pending" and not _at_leisure(watch):
+                if _is_next(watch) and not _at_leisure(watch):
                     watch.poke(0.05)
             return
         known = self._watches.get(self._host.ours(event.prompt_id))
         if known is not None:
             known.hear(event)
+
+
+def _is_next(watch: Watch) -> bool:
+    """Whether it may begin to run with the next change."""
+    position = watch.live.position
+    return watch.live.status == "pending" and (position is None or position <= SOON)
 
 
 def _at_leisure(watch: Watch) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from comfy_mcp.errors import HostError, StateError
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
-from comfy_mcp.jobs.lost import lost_note
+from comfy_mcp.jobs.lost import cause_of, lost_note
 from comfy_mcp.jobs.record import KNOWN_AS, gpu_ms, made_by, outcome_record, result_of
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.store.protocol import JobRow, Store
@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 10.0
 """An admission waits this long at most for jobs that may have ended."""
+
+REMEMBERED = 10_000
+"""Jobs of which it is known when they were last seen."""
+
+NEWER = 50
+"""Ended jobs whose numbers are compared with that of a lost one."""
 
 
 class Judge:
@@ -54,7 +60,7 @@ class Judge:
         self._pause = doubt
         self._forget = forget
         self._seen: dict[str, int] = {}
-        """In which of the host's epochs an unfinished job was last seen there."""
+        """In which of the host's epochs an unfinished job was last seen there, or sent there."""
 
     def recall(self, row: JobRow) -> None:
         """Tell the host by what id it knows the job, as the journal has it."""
@@ -62,9 +68,12 @@ class Judge:
         if isinstance(known_as, str):
             self._host.learn(row.prompt_id, known_as)
 
-    def saw(self, prompt_id: str) -> None:
-        """ComfyUI has the job at this moment."""
-        self._seen[prompt_id] = self._host.epoch
+    def saw(self, prompt_id: str, epoch: int | None = None) -> None:
+        """ComfyUI had the job in *epoch* (None: now), or is about to get it."""
+        self._seen.pop(prompt_id, None)
+        self._seen[prompt_id] = self._host.epoch if epoch is None else epoch
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
 
     async def look(
         self, prompt_id: str, row: JobRow | None = None, *, fresh: bool = True
@@ -79,19 +88,43 @@ class Judge:
         """
         if row is not None:
             self.recall(row)
+        # Of before the look: if ComfyUI goes away after it has answered, that is news.
+        epoch = self._host.epoch
         seen = await self._host.look(prompt_id, fresh=fresh)
         if row is None or ends(row.status) or row.host != self._label:
             return seen
-        if isinstance(seen, Pending | Running):
-            self.saw(prompt_id)
-            await self._keep_id(row)
-        if isinstance(seen, Running):
-            await self._runs(row)
-        if isinstance(seen, Ended):
-            await self.settle(row, seen.outcome, result_of(seen))
-        elif isinstance(seen, Absent):
+        if isinstance(seen, Absent):
             return await self._doubt(row)
+        await self._found(row, seen, epoch)
         return seen
+
+    async def lose(self, row: JobRow) -> None:
+        """Write down that ComfyUI has a job no more, and why as far as can be known.
+
+        Raises:
+            StateError: it cannot be written down.
+        """
+        ended = await self._store.jobs(self._label, count=NEWER)
+        open_ = await self._store.unfinished(host=self._label)
+        later = [one for one in (*ended, *open_) if one.seq > row.seq]
+        seen = self._seen.get(row.prompt_id)
+        cause = cause_of(row, seen=seen, epoch=self._host.epoch, later=later)
+        await self.settle(row, "lost", lost_note(cause))
+
+    async def left(self, row: JobRow, *, epoch: int) -> None:
+        """Write down that a job left the queue that was told in *epoch* to leave it.
+
+        One that was seen to run should be in the history. If ComfyUI was away since, nobody knows
+        whether the job ran: then its GPU time is not given back.
+
+        Raises:
+            StateError: it cannot be written down.
+        """
+        if row.running_ms is not None:
+            await self.lose(row)
+        else:
+            never_ran = self._host.epoch == epoch and self._young(row.changed_ms)
+            await self.settle(row, "cancelled", {}, never_ran=never_ran)
 
     async def settle(
         self, row: JobRow, status: str, result: Mapping[str, Any], *, never_ran: bool = False
@@ -139,6 +172,18 @@ class Judge:
         except StateError:
             log.exception("By what id ComfyUI knows %s could not be written down.", row.prompt_id)
 
+    async def _found(self, row: JobRow, seen: Pending | Running | Ended, epoch: int) -> None:
+        """Write down what a look says that the journal does not know yet."""
+        if isinstance(seen, Ended):
+            await self.settle(row, seen.outcome, result_of(seen))
+            return
+        self.saw(row.prompt_id, epoch)
+        await self._keep_id(row)
+        if isinstance(seen, Running):
+            await self._runs(row)
+        elif row.status == "submitting":
+            await self._waits(row)
+
     async def _runs(self, row: JobRow) -> None:
         """Write the first sight of a running job down.
 
@@ -151,6 +196,15 @@ class Judge:
         except StateError:
             # The job runs, written down or not; the next look tries again.
             log.exception("Job %s runs, but that could not be written down.", row.prompt_id)
+
+    async def _waits(self, row: JobRow) -> None:
+        """Write down that ComfyUI has a job whose answer was lost, or whose process was killed."""
+        try:
+            fresh = await self._store.job(row.prompt_id)
+            if fresh is not None and fresh.status == "submitting":
+                await self._store.move_job(row.prompt_id, "pending", self._now_ms())
+        except StateError:
+            log.exception("Job %s waits, but that could not be written down.", row.prompt_id)
 
     async def reconcile(self, grant: str) -> None:
         """Look at every unfinished job of *grant*, so that finished ones free their slots."""
@@ -167,25 +221,19 @@ class Judge:
     async def _doubt(self, row: JobRow) -> Sighting:
         """A journaled job that ComfyUI does not show: look once more, then judge."""
         await asyncio.sleep(self._pause)
+        epoch = self._host.epoch
         seen = await self._host.look(row.prompt_id)
         fresh = await self._store.job(row.prompt_id) or row
-        if isinstance(seen, Ended):
-            await self.settle(fresh, seen.outcome, result_of(seen))
-        elif isinstance(seen, Absent):
-            if fresh.status == "stopping":
-                # Asked long ago, it may have run and gone while nobody looked: nothing is given.
-                never_ran = fresh.running_ms is None and self._young(fresh.changed_ms)
-                await self.settle(fresh, "cancelled", {}, never_ran=never_ran)
-            elif fresh.status != "submitting" or not self._young(row.created_ms):
-                await self.settle(fresh, "lost", lost_note(self.why_lost(fresh)))
+        if not isinstance(seen, Absent):
+            await self._found(fresh, seen, epoch)
+        elif fresh.status == "stopping":
+            # Asked long ago, it may have run and gone while nobody looked: nothing is given.
+            never_ran = fresh.running_ms is None and self._young(fresh.changed_ms)
+            away = self._seen.get(row.prompt_id, self._host.epoch) != self._host.epoch
+            await self.settle(fresh, "cancelled", {}, never_ran=never_ran and not away)
+        elif fresh.status != "submitting" or not self._young(fresh.created_ms):
+            await self.lose(fresh)
         return seen
-
-    def why_lost(self, row: JobRow) -> str:
-        """What made a job vanish, as far as can be known: see `comfy_mcp.jobs.lost`."""
-        epoch = self._seen.get(row.prompt_id)
-        if epoch is None:
-            return "never_seen" if row.status == "submitting" else "lost"
-        return "restarted" if self._host.epoch != epoch else "removed"
 
     def _young(self, since_ms: int) -> bool:
         return 0 <= self._now_ms() - since_ms < self._forget * 1000

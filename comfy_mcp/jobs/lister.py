@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from comfy_mcp.errors import HostError
-from comfy_mcp.host.standing import QueueView
 from comfy_mcp.jobs.listing import (
     ENDED,
     Cursor,
@@ -24,6 +22,9 @@ from comfy_mcp.jobs.listing import (
 from comfy_mcp.store.protocol import FINAL, JobRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from comfy_mcp.host.standing import QueueView
     from comfy_mcp.jobs.manager import Jobs
 
 __all__ = ["listed"]
@@ -36,8 +37,8 @@ MISSED_SECONDS = 5.0
 REMEMBERED = 200
 """Ended jobs that only ComfyUI knows, and that a list may show."""
 
-_JOURNALED = {"failed": {"failed", "refused"}}
-"""Words of the journal that callers know by another."""
+_JOURNALED = {"failed": frozenset({"failed", "refused"})}
+"""Words of callers for which the journal has more than one."""
 
 
 async def listed(
@@ -66,36 +67,45 @@ async def listed(
 
 
 async def _alive(jobs: Jobs, grant: str, *, mine: bool, warnings: list[str]) -> list[Entry]:
+    for row in await jobs.store.unfinished(host=jobs.label):
+        jobs.judge.recall(row)
     who = Viewer(grant, jobs.now_ms())
     try:
         view = await jobs.host.queue()
     except HostError as error:
         warnings.append(f"Only what the journal knows: {error}")
         view = None
-    rows = {row.prompt_id: row for row in await _unfinished(jobs, grant, mine=mine)}
+    # After the queue: a job that stands there was written down before it was sent.
+    rows = await _unfinished(jobs, grant, mine=mine)
     if view is None:
         return [row_entry(row, who) for row in rows.values()]
-    seen = [*view.running, *view.pending]
-    missing = [row for row in rows.values() if row.prompt_id not in {one.prompt_id for one in seen}]
+    shown = {job.prompt_id for job in (*view.running, *view.pending)}
+    missing = [row for row in rows.values() if row.prompt_id not in shown]
     await _look_for(jobs, missing)
-    kept = {row.prompt_id for row in await _unfinished(jobs, grant, mine=mine)}
-    rest = [row_entry(row, who) for row in missing if row.prompt_id in kept]
-    return [*_queued(view, rows, who, mine=mine), *rest]
+    kept = await _unfinished(jobs, grant, mine=mine)
+    rest = [row_entry(kept[row.prompt_id], who) for row in missing if row.prompt_id in kept]
+    if mine:
+        return [*_queued(view, rows, who, but=shown - rows.keys()), *rest]
+    # What is in the journal and not open has ended since, and is told as that.
+    strangers = [one for one in shown if one not in rows]
+    ended = {one for one in strangers if await jobs.store.job(one) is not None}
+    return [*_queued(view, rows, who, but=ended), *rest]
 
 
 def _queued(
-    view: QueueView, rows: dict[str, JobRow], who: Viewer, *, mine: bool
-) -> Iterable[Entry]:
+    view: QueueView, rows: Mapping[str, JobRow], who: Viewer, *, but: set[str]
+) -> Iterator[Entry]:
     for job in view.running:
-        if not mine or job.prompt_id in rows:
+        if job.prompt_id not in but:
             yield queued_entry(job, "in_progress", None, rows.get(job.prompt_id), who)
     for position, job in enumerate(view.pending, 1):
-        if not mine or job.prompt_id in rows:
+        if job.prompt_id not in but:
             yield queued_entry(job, "pending", position, rows.get(job.prompt_id), who)
 
 
-async def _unfinished(jobs: Jobs, grant: str, *, mine: bool) -> tuple[JobRow, ...]:
-    return await jobs.store.unfinished(host=jobs.label, grant=grant if mine else None)
+async def _unfinished(jobs: Jobs, grant: str, *, mine: bool) -> dict[str, JobRow]:
+    rows = await jobs.store.unfinished(host=jobs.label, grant=grant if mine else None)
+    return {row.prompt_id: row for row in rows}
 
 
 async def _look_for(jobs: Jobs, rows: list[JobRow]) -> None:
@@ -131,13 +141,13 @@ async def _ended(
         count=count,
     )
     found = [row_entry(row, who) for row in rows]
-    if mine:
-        return found
-    return [*found, *await _remembered(jobs, who)]
+    return found if mine else [*found, *await _remembered(jobs, who)]
 
 
 async def _remembered(jobs: Jobs, who: Viewer) -> list[Entry]:
     """Ended jobs that were not submitted through this journal."""
+    for row in await jobs.store.jobs(jobs.label, count=REMEMBERED):
+        jobs.judge.recall(row)
     try:
         told = await jobs.host.finished(REMEMBERED) or ()
     except HostError:
@@ -151,4 +161,5 @@ def _journaled(statuses: frozenset[str]) -> frozenset[str]:
     """The words of the journal for ended jobs of *statuses*; all of them for none."""
     if not statuses:
         return FINAL
-    return FINAL & {row for word in statuses for row in _JOURNALED.get(word, {word})}
+    words = (_JOURNALED.get(word, frozenset({word})) for word in statuses)
+    return frozenset(each for some in words for each in some) & FINAL

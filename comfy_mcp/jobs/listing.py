@@ -47,7 +47,18 @@ ENDED = 2
 LAST = 1e300
 """The turn of what has no number: JSON has no infinity."""
 
-_Parts = TypeAdapter(tuple[int, float, str, int | None])
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+_Parts = TypeAdapter(
+    tuple[
+        Annotated[int, Field(ge=0, le=2)],
+        Number,
+        Number,
+        Annotated[str, Field(max_length=200)],
+        Annotated[int, Field(ge=0, lt=2**63)] | None,
+    ]
+)
+"""A cursor as JSON. Whoever hands one back may have written it."""
 
 
 class ListedJob(BaseModel):
@@ -61,6 +72,7 @@ class ListedJob(BaseModel):
     workflow: Annotated[str | None, Field(description="Library name, or inline")] = None
     queue_position: Annotated[int | None, Field(description="1 runs next")] = None
     age_s: Annotated[float | None, Field(description="Since it was submitted")] = None
+    running_s: float | None = None
 
 
 class JobPage(BaseModel):
@@ -89,12 +101,14 @@ class Viewer:
 class After:
     """Where a job stands among all: jobs that come later compare greater.
 
-    *turn* is ComfyUI's number of a job that waits, and how new an ended one is: both stay what they
-    are while the queue moves, so that a page begun here neither repeats nor passes over a job.
+    *turn* is ComfyUI's number of a job that waits, and how new an ended one is; *tie* orders those
+    of one moment as the journal does. They stay what they are while the queue moves, so that a page
+    begun here neither repeats nor passes over a job.
     """
 
     rank: int
     turn: float
+    tie: float
     prompt_id: str
 
 
@@ -107,7 +121,8 @@ class Cursor:
 
     def text(self) -> str:
         """As a word that callers hand back."""
-        parts = [self.after.rank, self.after.turn, self.after.prompt_id, self.seq]
+        after = self.after
+        parts = [after.rank, after.turn, after.tie, after.prompt_id, self.seq]
         word = json.dumps(parts, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(word).decode().rstrip("=")
 
@@ -138,15 +153,15 @@ def read_cursor(text: str) -> Cursor:
         raise WorkflowError(
             "That is no cursor of list_jobs. Take next_cursor of the page before, or leave it out."
         ) from error
-    rank, turn, prompt_id, seq = found
-    return Cursor(After(rank, turn, prompt_id), seq)
+    rank, turn, tie, prompt_id, seq = found
+    return Cursor(After(rank, turn, tie, prompt_id), seq)
 
 
 def queued_entry(
     job: Queued, status: Status, position: int | None, row: JobRow | None, who: Viewer
 ) -> Entry:
     """A job that runs or waits; *row* is what the journal has of it."""
-    at = After(RANKS[status], job.number if isfinite(job.number) else LAST, job.prompt_id)
+    at = After(RANKS[status], job.number if isfinite(job.number) else LAST, 0, job.prompt_id)
     if row is not None:
         return replace(_of_row(row, status, who), at=at).at_position(position)
     created = job.created_ms
@@ -166,7 +181,7 @@ def row_entry(row: JobRow, who: Viewer) -> Entry:
     entry = _of_row(row, status, who)
     if ends(row.status):
         return entry
-    return replace(entry, at=After(RANKS[status], LAST, row.prompt_id))
+    return replace(entry, at=After(RANKS[status], LAST, row.seq, row.prompt_id))
 
 
 def finished_entry(job: FinishedJob, who: Viewer) -> Entry:
@@ -177,7 +192,7 @@ def finished_entry(job: FinishedJob, who: Viewer) -> Entry:
         owner="human",
         age_s=None if job.created_ms is None else who.age_s(job.created_ms),
     )
-    return Entry(After(ENDED, -float(job.created_ms or 0), job.prompt_id), told)
+    return Entry(After(ENDED, -float(job.created_ms or 0), 0, job.prompt_id), told)
 
 
 def page_of(
@@ -203,5 +218,15 @@ def _of_row(row: JobRow, status: Status, who: Viewer) -> Entry:
         owner="mine" if mine else "other agent",
         workflow=row.workflow if mine else None,
         age_s=who.age_s(row.created_ms) if mine else None,
+        running_s=_running_s(row, status, who) if mine else None,
     )
-    return Entry(After(ENDED, -float(row.created_ms), row.prompt_id), told, row.seq)
+    return Entry(After(ENDED, -float(row.created_ms), -row.seq, row.prompt_id), told, row.seq)
+
+
+def _running_s(row: JobRow, status: Status, who: Viewer) -> float | None:
+    """How long it has run by now, or ran in all."""
+    if ends(row.status):
+        return None if row.gpu_ms is None else round(row.gpu_ms / 1000, 1)
+    if status != "in_progress" or row.running_ms is None:
+        return None
+    return who.age_s(row.running_ms)

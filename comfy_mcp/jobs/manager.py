@@ -236,6 +236,7 @@ class Jobs:
         self, graph: Graph, prompt_id: str, grant: str, permit: SubmitPermit, *, front: bool
     ) -> Submitted:
         watch = await self._followers.expect(prompt_id, grant, len(graph.nodes))
+        self.judge.saw(prompt_id)
         try:
             submitted = await self._send(graph, watch, permit, front=front)
         except AnswerLost:
@@ -246,7 +247,6 @@ class Jobs:
             self._followers.let_go(watch)
             await self._note(prompt_id, "refused", {})
             raise
-        self.judge.saw(prompt_id)
         await self._note(prompt_id, "pending", noted(submitted))
         self._followers.begin(watch)
         return submitted

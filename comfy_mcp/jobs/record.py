@@ -17,6 +17,7 @@ __all__ = [
     "files_of",
     "gpu_ms",
     "made_by",
+    "never_began",
     "noted",
     "outcome_record",
     "overtime_note",
@@ -81,6 +82,11 @@ def gpu_ms(result: Mapping[str, Any]) -> int | None:
     if isinstance(started, int) and isinstance(ended, int):
         return max(0, ended - started)
     return None
+
+
+def never_began(row: JobRow, end: Ended) -> bool:
+    """Whether a job that was cancelled had not begun to run, as far as anybody knows."""
+    return end.outcome == "cancelled" and end.started_ms is None and row.running_ms is None
 
 
 def made_by(result: Mapping[str, Any]) -> tuple[MadeFile, ...]:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from comfy_mcp.errors import HostRejected
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
 from comfy_mcp.host.standing import Worker
-from comfy_mcp.jobs.lost import lost_note
-from comfy_mcp.jobs.record import result_of
+from comfy_mcp.jobs.record import never_began, result_of
 from comfy_mcp.jobs.show import ELSEWHERE
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.permit import StopPermit
@@ -51,7 +50,10 @@ class StopReport:
 
 @dataclass(slots=True)
 class _Attempt:
-    """One effort to stop a job; *first* is how it was found, *seen* how it is now."""
+    """One effort to stop a job; *first* is how it was found, *seen* how it is now.
+
+    *epoch* is the host's at the beginning.
+    """
 
     jobs: Jobs
     prompt_id: str
@@ -60,6 +62,7 @@ class _Attempt:
     row: JobRow | None
     first: Sighting
     seen: Sighting
+    epoch: int
     ran: bool = False
     sent: Counter[str] = field(default_factory=Counter[str])
 
@@ -129,8 +132,14 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
         raise HostRejected(ELSEWHERE, kind="other_host")
     if row is not None and ends(row.status):
         return StopReport("already_finished", row.status, (), jobs.now_ms() - began)
+    epoch = jobs.host.epoch
     first = await jobs.judge.look(prompt_id, row)
-    attempt = _Attempt(jobs, prompt_id, permit, seconds, row, first, first)
+    if row is not None and isinstance(first, Absent):
+        row = await jobs.store.job(prompt_id) or row
+        if row.status == "cancelled":
+            # Somebody else was quicker to take it out of the queue, and it was to leave it.
+            return StopReport("cancelled", "pending", (), jobs.now_ms() - began)
+    attempt = _Attempt(jobs, prompt_id, permit, seconds, row, first, first, epoch)
     if attempt.coming or isinstance(first, Pending | Running):
         await _shielded(attempt)
     actions = tuple(
@@ -159,14 +168,16 @@ async def _write_down(attempt: _Attempt) -> None:
     if row is None or attempt.coming:
         return
     if isinstance(attempt.seen, Ended):
-        await attempt.jobs.judge.settle(row, attempt.seen.outcome, result_of(attempt.seen))
+        end = attempt.seen
+        out = isinstance(attempt.first, Pending) and not attempt.ran and never_began(row, end)
+        await attempt.jobs.judge.settle(row, end.outcome, result_of(end), never_ran=out)
     elif isinstance(attempt.seen, Absent):
         attempt.ran = attempt.ran or row.running_ms is not None
         judge = attempt.jobs.judge
         if attempt.ran:
-            await judge.settle(row, "lost", lost_note(judge.why_lost(row)))
+            await judge.lose(row)
         else:
-            await judge.settle(row, "cancelled", {}, never_ran=True)
+            await judge.left(row, epoch=attempt.epoch)
 
 
 def _outcome(attempt: _Attempt, first: Sighting) -> Outcome:

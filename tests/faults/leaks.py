@@ -14,6 +14,9 @@ __all__ = ["POOLS", "Holdings", "nothing_left"]
 POOLS = ("AnyIO worker thread", "asyncio_", "MainThread")
 """Threads that may stay: pools of the event loop, which end with it."""
 
+RUNNER = "TestRunner._"
+"""In whose name anyio runs tests and fixtures."""
+
 DESCRIPTORS = Path("/proc/self/fd")
 SECONDS = 5.0
 
@@ -29,8 +32,9 @@ class Holdings:
     @classmethod
     def now(cls) -> Holdings:
         """What is held at this moment; the caller's own task does not count."""
-        tasks = frozenset(asyncio.all_tasks()) - {asyncio.current_task()}
-        return cls(frozenset(task for task in tasks if task), _threads(), _descriptors())
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        own = frozenset(task for task in tasks if RUNNER not in repr(task.get_coro()))
+        return cls(own, _threads(), _descriptors())
 
     def beside(self, before: Holdings) -> list[str]:
         """What is held now and was not before, in words."""

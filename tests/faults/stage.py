@@ -51,7 +51,6 @@ BOUND = 20.0
 """Seconds in which every call must be answered, whatever is broken."""
 
 JOURNALED = 1_000
-KNOWN_AS = "known_as"
 
 
 @dataclass
@@ -69,12 +68,16 @@ class Stage:
     """One state folder below *folder*; *hosts* are all ComfyUIs that ever stood here.
 
     *unfinished*: jobs that may be left without an end, because that is the truth about them.
+    *by_hand*: ids of ours that somebody else sent, too.
     """
 
     folder: Path
     stack: AsyncExitStack
+    pace: Pace = QUICK
     hosts: list[WitnessedHost] = field(default_factory=list[WitnessedHost])
+    urls: set[str] = field(default_factory=set[str])
     unfinished: set[str] = field(default_factory=set[str])
+    by_hand: set[str] = field(default_factory=set[str])
 
     @property
     def state(self) -> Path:
@@ -93,22 +96,28 @@ class Stage:
         self,
         host: WitnessedHost,
         *,
+        url: str | None = None,
         policy: dict[str, Any] | None = None,
         grant: str = "local",
-        pace: Pace = QUICK,
+        pace: Pace | None = None,
         timeouts: Timeouts = TIMES,
         clock: Callable[[], int] = now_ms,
         max_json: int | None = None,
         look_seconds: float = 0.2,
+        patience_ms: int = 5_000,
     ) -> AsyncGenerator[Desk]:
-        """A client at a server of its own."""
+        """A client at a server of its own, which reaches *host* at *url*."""
+        if url is not None:
+            self.urls.add(url)
         file = self.folder / f"policy-{grant}.json"
         file.write_text(json.dumps(policy or EVERYTHING))
         settings = Settings(
-            address=Address(host.url), policies=(file,), state=self.state, grant=grant
+            address=Address(url or host.url), policies=(file,), state=self.state, grant=grant
         )
         server, services = build(settings, look_seconds=look_seconds, now_ms=clock)
-        fitted(services, pace=pace, timeouts=timeouts, clock=clock, max_json=max_json)
+        services.store._database._patience_s = patience_ms / 1000
+        services.store._worker._patience_s = patience_ms / 1000
+        fitted(services, pace=pace or self.pace, timeouts=timeouts, clock=clock, max_json=max_json)
         async with Client(server) as client:
             yield BoundedDesk(client, services)
 
@@ -118,7 +127,7 @@ class Stage:
             return ()
         store = SqliteStore(self.state)
         try:
-            urls = {host.url for host in self.hosts}
+            urls = {host.url for host in self.hosts} | self.urls
             told = [
                 await store.jobs(url, statuses=frozenset(MOVES), count=JOURNALED) for url in urls
             ]
@@ -135,16 +144,17 @@ class Stage:
         ]
 
     def _faults(self, row: JobRow) -> list[str]:
-        ours, theirs = row.prompt_id, row.result.get(KNOWN_AS, row.prompt_id)
+        ours = row.prompt_id
+        names = [(host, host.name_of(ours)) for host in self.hosts]
         posts = sum(host.posts(ours) for host in self.hosts)
-        starts = sum(host.starts[theirs] for host in self.hosts)
-        ended = [host.ends[theirs] for host in self.hosts if theirs in host.ends]
-        there = any(host.has(theirs) for host in self.hosts)
+        starts = sum(host.starts[name] for host, name in names)
+        ended = [host.ends[name] for host, name in names if name in host.ends]
+        there = any(host.has(name) for host, name in names)
         left = not ends(row.status) and ours not in self.unfinished
         return [
             wrong
             for wrong, so in (
-                (f"was sent {posts} times", posts > 1),
+                (f"was sent {posts} times", posts > 1 + (ours in self.by_hand)),
                 (f"ran {starts} times", starts > 1),
                 (f"ended {ended or 'never'}", not _agrees(row.status, starts, ended, there=there)),
                 ("was left so", left),
@@ -177,6 +187,7 @@ def fitted(
     timeouts: Timeouts,
     clock: Callable[[], int],
     max_json: int | None = None,
+    host_class: type[ComfyHost] = ComfyHost,
 ) -> None:
     """Have *services* connect as they do, at another pace."""
     address = services.settings.address
@@ -185,7 +196,7 @@ def fitted(
     more = {} if max_json is None else {"max_json": max_json}
 
     async def connect() -> Jobs:
-        host = ComfyHost(address, now_ms=clock, timeouts=timeouts, pause=0.01, **more)
+        host = host_class(address, now_ms=clock, timeouts=timeouts, pause=0.01, **more)
         services._open.push_async_callback(host.close)
         jobs = Jobs(
             host,

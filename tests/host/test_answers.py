@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfy_mcp.errors import (
+    HostBusy,
     HostError,
     HostRejected,
     HostTimeout,
@@ -34,7 +35,7 @@ def answer(status: int, body: object = b"<html>", kind: str = "text/html") -> Ho
         (404, NotComfyUI, "Check COMFYUI_HOST (and its path prefix)", False),
         (408, HostTimeout, "Try again", True),
         (413, HostRejected, "--max-upload-size", False),
-        (429, HostRejected, "Wait a minute", True),
+        (429, HostBusy, "Wait a minute", True),
         (500, NotComfyUI, "ComfyUI's own log", False),
         (502, HostUnreachable, "ComfyUI behind it does not", True),
         (503, HostUnreachable, "Try again in a minute", True),

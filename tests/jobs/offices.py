@@ -281,10 +281,12 @@ def hire(
     timeouts: Timeouts | None = None,
     patience_ms: int = 5_000,
     label: str = "here",
+    key: str | None = None,
 ) -> Office:
-    """An office on the journal of *folder*, closed with *stack*."""
+    """An office on the journal of *folder*, closed with *stack*; *key* is for Comfy Cloud."""
     times = timeouts or Timeouts(connect=2, answer=5, submit=5)
-    host = ComfyHost(Address(url), now_ms=now_ms, timeouts=times, pause=0)
+    address = Address(url, {"X-API-Key": key} if key else {})
+    host = ComfyHost(address, now_ms=now_ms, timeouts=times, pause=0)
     store = SqliteStore(folder, patience_ms=patience_ms)
     leaves = Leaves()
     jobs = Jobs(host, store, label=label, now_ms=now_ms, overtime=leaves.give, pace=pace)

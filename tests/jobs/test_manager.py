@@ -23,6 +23,7 @@ from comfy_mcp.errors import (
     PermitError,
 )
 from comfy_mcp.host.client import Timeouts
+from comfy_mcp.jobs.lost import AGAIN
 from comfy_mcp.jobs.manager import Pace
 from comfy_mcp.jobs.watch import Live
 from comfy_mcp.permit import SubmitPermit
@@ -249,7 +250,7 @@ async def test_a_job_that_a_restart_took_away_is_lost_and_never_completed(
         job = await waiting
     assert job.status == "lost"
     assert job.error is not None
-    assert job.error.hint == "Run the workflow again."
+    assert (job.error.type, job.error.hint) == ("restarted", AGAIN)
     assert await here.store.unfinished(host="here") == () or which == "running"
 
 

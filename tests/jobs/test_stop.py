@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.errors import HostRejected, HostUnreachable, PermitError
 from comfy_mcp.jobs.stop import stop
 from comfy_mcp.permit import StopPermit
-from tests.jobs.offices import Office
+from tests.jobs.offices import QUICK, Office, now_ms
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +26,10 @@ Person = Callable[..., Awaitable[str]]
 PROFILES = pytest.mark.parametrize("profile", ["0.3.64", "0.8", "0.33"])
 SLOWLY = Faults(node_ms=150)
 DEAF = Faults(deaf_ms=60_000)
+
+
+def leave_for(*made: str) -> StopPermit:
+    return StopPermit(decision_id="dec_7", prompt_ids=made, deadline_ms=now_ms() + 60_000)
 
 
 def cancels(comfy: EmbeddedHost) -> int:
@@ -303,3 +308,125 @@ async def test_where_a_stop_could_hit_others_it_is_refused_and_the_job_stays_wha
 
     assert comfy.running == running
     assert not [each for each in comfy.seen if each.path == "/interrupt"]
+
+
+ALL = pytest.mark.parametrize("profile", ["0.3.40", "0.3.64", "0.8", "0.33"])
+
+
+@ALL
+async def test_a_pending_job_is_stopped_on_every_version_and_the_running_one_is_not_hit(
+    embedded: Start, office: Hire, graph: MakeGraph, profile: str
+) -> None:
+    comfy = await embedded(profile, DEAF)
+    here = office(comfy.url)
+    await here.run(graph())
+    made = await here.run(graph("medium"))
+    await comfy.until(lambda it: it.running is not None and len(it.pending) == 1)
+    running = comfy.running
+
+    report = await here.stop(made)
+
+    assert (report.outcome, report.was) == ("cancelled", "pending")
+    assert (comfy.running, comfy.pending) == (running, ())
+
+
+@ALL
+async def test_a_stop_hits_a_job_whose_answer_was_lost_as_soon_as_it_shows_up(
+    embedded: Start, office: Hire, graph: MakeGraph, profile: str
+) -> None:
+    """Its submit is still under way elsewhere: a job of the journal that ComfyUI does not have."""
+    comfy = await embedded(profile, SLOWLY)
+    here, there = office(comfy.url), office(comfy.url, pace=replace(QUICK, forget=60))
+    made, permit = await here.admit(graph("slow"))
+    stopping = asyncio.ensure_future(there.stop(made, 10))
+    await comfy.until(lambda it: bool(it.seen))
+
+    await here.submit(graph("slow"), made, permit)
+    report = await stopping
+
+    assert report.outcome == "cancelled"
+    assert (await here.settled(made, "cancelled")).status == "cancelled"
+
+
+async def test_a_stop_of_a_job_that_does_not_show_up_says_so_and_leaves_it_open(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded()
+    here = office(comfy.url, pace=replace(QUICK, forget=60))
+    made, _ = await here.admit(graph())
+
+    report = await here.stop(made, 0.5)
+
+    assert (report.outcome, report.actions) == ("not_found", ())
+    assert (await here.row(made)).status == "submitting"
+
+
+@ALL
+async def test_two_who_stop_one_pending_job_are_told_the_same(
+    embedded: Start, office: Hire, graph: MakeGraph, profile: str
+) -> None:
+    comfy = await embedded(profile, DEAF)
+    here, there = office(comfy.url), office(comfy.url)
+    await here.run(graph())
+    made = await here.run(graph("medium"))
+    await comfy.until(lambda it: it.running is not None and len(it.pending) == 1)
+
+    reports = await asyncio.gather(here.stop(made), there.stop(made), here.stop(made))
+
+    assert {(report.outcome, report.was) for report in reports} == {("cancelled", "pending")}
+    assert len([end for end in await here.ends() if end["prompt_id"] == made]) == 1
+
+
+async def test_who_comes_when_the_job_is_out_of_the_queue_is_told_that_it_is_cancelled(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here, there = office(comfy.url), office(comfy.url)
+    await here.run(graph())
+    made = await here.run(graph("medium"))
+    await comfy.until(lambda it: it.running is not None and len(it.pending) == 1)
+    await here.jobs.close()
+    await here.store.move_job(made, "stopping", now_ms())
+    await here.jobs.host.remove([made], leave_for(made))
+
+    report = await there.stop(made)
+
+    assert (report.outcome, report.was, report.actions) == ("cancelled", "pending", ())
+
+
+@pytest.mark.parametrize("profile", ["0.3.64", "0.8", "0.33"])
+async def test_a_stop_of_a_job_that_is_about_to_end_never_hits_the_next_one(
+    embedded: Start, office: Hire, graph: MakeGraph, profile: str
+) -> None:
+    comfy = await embedded(profile, Faults(node_ms=20))
+    here = office(comfy.url)
+    for color in range(8):
+        first = await here.run(graph(n1={"color": color + 1}))
+        second = await here.run(graph(n1={"color": 1000 + color}), "bob")
+        await comfy.until(lambda it, last=first: it.running == last and it.node == "2")  # type: ignore[misc]  # a lambda's default has no type
+
+        report = await here.stop(first)
+
+        assert report.outcome in {"cancelled", "already_finished"}
+        assert (await here.row(first)).status in {"cancelled", "completed"}
+        assert (report.outcome == "cancelled") == ((await here.row(first)).status == "cancelled")
+        assert (await here.wait(second, grant="bob")).status == "completed"
+
+
+async def test_gpu_time_is_not_given_back_if_comfyui_was_away_while_a_job_was_taken_out(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here = office(comfy.url)
+    await here.run(graph(), "bob")
+    made = await here.run(graph("medium"))
+    await comfy.until(lambda it: it.running is not None and len(it.pending) == 1)
+    reserved = await here.used()
+    epoch = here.jobs.host.epoch
+
+    await here.store.move_job(made, "stopping", now_ms())
+    here.jobs.host.socket_broke()
+    await here.jobs.judge.left(await here.row(made), epoch=epoch)
+
+    assert (await here.row(made)).status == "cancelled"
+    assert await here.used() == reserved

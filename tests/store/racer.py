@@ -1,7 +1,7 @@
 """A server process in small, for races: waits for a line, then takes what it is told to.
 
-Arguments: folder, what (``limit``, ``budget``, ``cap``, ``work``, ``reserve`` or ``read-only``),
-name, how often.
+Arguments: folder, what (``limit``, ``budget``, ``cap``, ``work``, ``reserve``, ``keys`` or
+``read-only``), name, how often.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from comfy_mcp.errors import StateError
@@ -19,6 +20,7 @@ from comfy_mcp.store import (
     Charge,
     NewJob,
     Refund,
+    Repeated,
     SlotCap,
     SqliteStore,
 )
@@ -85,6 +87,20 @@ async def work(store: SqliteStore, name: str, count: int) -> None:
     tell(ended)
 
 
+async def keys(store: SqliteStore, name: str, count: int) -> None:
+    """Ask for a job under each of the same keys as everybody else; tell the jobs of the keys."""
+    found: list[str] = []
+    for number in range(count):
+        asked = asking("limit", name, number)
+        assert asked.job is not None
+        answer = await store.admit(replace(asked, job=replace(asked.job, key=f"key-{number}")))
+        if isinstance(answer, Admitted):
+            found.append(f"+{name}-{number}")
+        elif isinstance(answer, Repeated):
+            found.append(f"={answer.job.prompt_id}")
+    tell(" ".join(found))
+
+
 async def reserve(store: SqliteStore, name: str) -> None:
     """Take all that a job takes, and never get to submitting it."""
     tell(type(await store.admit(asking("reserve", name, 0))).__name__)
@@ -109,6 +125,8 @@ async def main(folder: str, what: str, name: str, count: str) -> None:
         await work(store, name, int(count))
     elif what == "reserve":
         await reserve(store, name)
+    elif what == "keys":
+        await keys(store, name, int(count))
     elif what == "read-only":
         await read_only(store)
     else:

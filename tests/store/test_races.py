@@ -128,6 +128,37 @@ async def test_eight_processes_that_settle_leave_nothing_behind(
     assert await store.verify() == (len(EIGHT) * 2 * MOST, None)
 
 
+async def test_eight_processes_with_the_same_keys_get_one_job_for_each_key(
+    started: Callable[..., Process], folder: Path, store: SqliteStore
+) -> None:
+    processes = [started(folder, "keys", name, MOST) for name in EIGHT]
+    go(*processes)
+
+    answers = [told(process).split() for process in processes]
+    for number, of_key in enumerate(zip(*answers, strict=True)):
+        row = await store.keyed("host", "ann", f"key-{number}")
+        assert row is not None
+        repeats = [f"={row.prompt_id}"] * (len(EIGHT) - 1)
+        assert sorted(of_key) == [f"+{row.prompt_id}", *repeats]
+    assert len(await store.unfinished(host="host")) == MOST
+    assert (await full(store))[0].used == MOST * UNIT
+    assert await store.verify() == (MOST, None)
+
+
+async def test_a_process_that_ends_between_admission_and_submit_leaves_its_key_taken(
+    started: Callable[..., Process], folder: Path, store: SqliteStore
+) -> None:
+    victim = started(folder, "keys", "v", 1)
+    go(victim)
+    assert told(victim) == "+v-0"
+    other = started(folder, "keys", "w", 1)
+    go(other)
+
+    # Nobody knows whether ComfyUI got it: it is looked up, and never sent under another id.
+    assert told(other) == "=v-0"
+    assert await store.job("w-0") is None
+
+
 async def test_a_process_killed_between_reserving_and_settling_leaves_its_charge(
     started: Callable[..., Process], folder: Path, store: SqliteStore
 ) -> None:

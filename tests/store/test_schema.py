@@ -65,8 +65,8 @@ def test_a_disk_without_shared_memory_is_refused(tmp_path: Path) -> None:
         "SELECT at_ms, amount FROM charges WHERE counter = 'a' AND holder = 'b' AND at_ms > 5",
         "SELECT count(*) FROM jobs WHERE host = 'a' AND owner = 'b' AND open = 1",
         "SELECT * FROM jobs WHERE prompt_id = 'a'",
-        "SELECT * FROM jobs WHERE host = 'a' AND owner = 'b' AND key = 'c' AND key <> ''"
-        " AND status <> 'refused'",
+        """SELECT * FROM jobs WHERE host = 'a' AND owner = 'b' AND key = 'c'
+            AND key <> '' AND status <> 'refused'""",
     ],
 )
 def test_what_each_call_asks_is_answered_from_an_index(tmp_path: Path, query: str) -> None:

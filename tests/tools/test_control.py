@@ -164,3 +164,35 @@ async def test_a_node_that_cannot_be_stopped_is_reported_as_running(
 
     assert later["outcome"] in {"cancelled", "already_finished"}
     assert later["job"]["status"] == "cancelled"
+
+
+async def test_a_job_that_does_not_stop_is_said_to_run_in_its_node(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    host.faults = Faults(node_ms=1_500)
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(7), wait_seconds=0)
+        await host.until(lambda now: now.node is not None)
+        await desk.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=0.3)
+        report = await desk.ask("cancel_job", prompt_id=job["prompt_id"], wait_seconds=0)
+
+    assert report["outcome"] == "still_running"
+    assert "still runs in node 1" in report["message"]
+    assert "loading a model" in report["message"]
+
+
+@pytest.mark.parametrize("tool", ["cancel_job", "interrupt_execution"])
+async def test_what_a_dead_worker_does_not_stop_is_a_matter_for_the_owner(
+    sit: Sit, host: EmbeddedHost, tool: str
+) -> None:
+    host.faults = Faults(dead_worker=True)
+    short = {"cancel_job": {"wait_seconds": 0.1}, "interrupt_execution": {"cleanup_after_ms": 100}}
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(8), wait_seconds=0)
+        await host.until(lambda now: now.running == job["prompt_id"])
+        report = await desk.ask(tool, prompt_id=job["prompt_id"], **short[tool])
+
+    assert "was not stopped" in report["message"]
+    assert "restarting ComfyUI" in report["message"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
-from tests.tools.desk import Sit, card, graph
+from tests.tools.desk import EVERYTHING, Sit, card, graph
 
 pytestmark = pytest.mark.anyio
 
@@ -220,3 +220,34 @@ async def test_a_file_that_is_gone_is_told_so(sit: Sit, host: EmbeddedHost) -> N
 
     assert "no longer has" in text
     assert body["code"] == "output"
+
+
+async def test_a_lost_job_is_offered_to_be_run_again_to_those_who_may(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    reading = {name: rule for name, rule in EVERYTHING["tools"].items() if name != "run_workflow"}
+    host.faults = Faults(node_ms=60_000)
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(11), wait_seconds=0)
+        await host.until(lambda now: now.running == job["prompt_id"])
+        await host.restart()
+        lost = await desk.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=20)
+    async with sit({**EVERYTHING, "tools": reading}) as desk:
+        again = await desk.ask("get_job", prompt_id=job["prompt_id"])
+
+    assert lost["status"] == again["status"] == "lost"
+    assert "run_workflow again" in lost["next"]
+    assert "next" not in again
+
+
+async def test_a_job_under_a_dead_worker_says_who_can_help(sit: Sit, host: EmbeddedHost) -> None:
+    host.faults = Faults(dead_worker=True)
+
+    async with sit() as desk:
+        job = await desk.ask("run_workflow", workflow=card(12), wait_seconds=0)
+        await host.until(lambda now: now.running == job["prompt_id"])
+        await desk.ask("get_server_status")
+        seen = await desk.ask("get_job", prompt_id=job["prompt_id"])
+
+    assert "restart" in seen["next"]

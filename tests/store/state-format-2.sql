@@ -1,4 +1,4 @@
--- A state as comfy-mcp-guard 0.2.0 left it.
+-- A state of format 2, as it was before jobs had idempotency keys.
 PRAGMA application_id = 1131235172;
 PRAGMA user_version = 2;
 BEGIN TRANSACTION;

@@ -1,0 +1,1 @@
+"""Races between a cancel and a job, run many times and compared with what ComfyUI really did."""

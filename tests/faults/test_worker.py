@@ -1,0 +1,243 @@
+"""ComfyUI's worker, and stopping what it does.
+
+A stop is sent again until the job is seen to be gone; a job that cannot be stopped is said to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from comfy_mcp.embedded import BadAnswer, Faults
+from tests.faults.promise import promised
+from tests.faults.stage import Stage, by_hand
+from tests.faults.witness import WitnessedHost
+from tests.tools.desk import card, graph, sent
+
+pytestmark = pytest.mark.anyio
+
+
+@promised(
+    fault="The worker thread dies: ComfyUI accepts jobs and runs none",
+    told="the job with the error `worker_dead`; its owner has to restart ComfyUI",
+    job="stays `in_progress` until the restart, then `lost`",
+)
+async def test_a_dead_worker(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(dead_worker=True)
+
+    async with stage.sit(host) as desk:
+        job = await desk.ask("run_workflow", workflow=card(1), wait_seconds=15)
+        host.faults = Faults()
+        await host.restart()
+        after = await desk.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=10)
+
+    assert (job["status"], job["error"]["type"]) == ("in_progress", "worker_dead")
+    assert "restart" in job["error"]["hint"].lower()
+    assert after["status"] == "lost"
+
+
+@promised(
+    fault="More jobs for a ComfyUI whose worker is known to be dead",
+    told="`worker_dead`; after the restart: `completed`",
+    job="nothing is sent, nothing waits in vain",
+)
+async def test_a_job_for_a_dead_worker(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(dead_worker=True)
+
+    async with stage.sit(host) as desk:
+        held = await desk.ask("run_workflow", workflow=card(1), wait_seconds=15)
+        _, body = await desk.refusal("run_workflow", workflow=card(2))
+        before = sent(host)
+        host.faults = Faults()
+        await host.restart()
+        await desk.ask("get_job", prompt_id=held["prompt_id"], wait_seconds=10)
+        job = await desk.ask("run_workflow", workflow=card(3))
+
+    assert body["code"] == "worker_dead"
+    assert before == ["POST /prompt"]
+    assert job["status"] == "completed"
+
+
+@promised(
+    fault="Cancelling a job that a dead worker holds",
+    told="`still_running`: the worker has died, only a restart of ComfyUI helps",
+    job="not told to be stopped; `lost` after the restart",
+)
+async def test_a_cancel_for_a_dead_worker(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(dead_worker=True)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        report = await desk.ask("cancel_job", prompt_id=begun["prompt_id"], wait_seconds=0.5)
+        host.faults = Faults()
+        await host.restart()
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
+
+    assert report["outcome"] == "still_running"
+    assert "worker has died" in report["message"]
+    assert job["status"] == "lost"
+
+
+@promised(
+    fault="A node that is deaf for long, as while a model loads",
+    told="`in_progress`; the worker is told to be `alive`; at last `completed`",
+    job="runs on; never taken for dead",
+)
+async def test_a_deaf_node_is_no_dead_worker(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(deaf_ms=1_000)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=1)
+        status = await desk.ask("get_server_status")
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
+
+    assert begun["status"] == "in_progress"
+    assert "error" not in begun
+    assert status["worker"] == "alive"
+    assert job["status"] == "completed"
+
+
+@promised(
+    fault="Cancelling a job in a deaf node",
+    told="`still_running`, and why; `cancelled` when asked again later",
+    job="stopped at the end of that node",
+)
+async def test_a_cancel_that_a_node_does_not_hear(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(deaf_ms=1_500)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        await host.until(lambda now: now.node == "1")
+        first = await desk.ask("cancel_job", prompt_id=begun["prompt_id"], wait_seconds=0.3)
+        second = await desk.ask("cancel_job", prompt_id=begun["prompt_id"])
+
+    assert first["outcome"] == "still_running"
+    assert "only between nodes" in first["message"]
+    assert second["outcome"] == "cancelled"
+
+
+@promised(
+    fault="ComfyUI accepts a cancel and forgets it (the job was just starting)",
+    told="`cancelled`, once that is seen",
+    job="told again until it has stopped",
+)
+async def test_a_cancel_that_comfyui_loses(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(lost_cancel_ms=200, node_ms=100)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
+        await host.until(lambda now: now.running is not None)
+        report = await desk.ask("cancel_job", prompt_id=begun["prompt_id"])
+
+    assert report["outcome"] == "cancelled"
+    assert report["job"]["status"] == "cancelled"
+    assert len([path for path in sent(host) if path.endswith("/cancel")]) > 1
+
+
+@promised(
+    fault="The answer to a cancel is lost",
+    told="`cancelled`, once that is seen, or an error that may be tried again",
+    job="stopped; nobody else's is hit",
+)
+@pytest.mark.parametrize("what", ["reset", "502", "truncated"])
+async def test_a_cancel_whose_answer_is_lost(stage: Stage, host: WitnessedHost, what: str) -> None:
+    bad = BadAnswer(what, "POST", "/jobs/*/cancel", after=True, times=1)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
+        await host.until(lambda now: now.running is not None)
+        host.faults = Faults(http=(bad,))
+        other = (await by_hand(host, {"prompt": card(9)}))["prompt_id"]
+        first = await desk.call("cancel_job", prompt_id=begun["prompt_id"])
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
+        await host.until(lambda now: other in now.finished)
+
+    assert first.is_error or first.structured_content["outcome"] == "cancelled"
+    assert job["status"] == "cancelled"
+    assert host.ends[other] == "success"
+
+
+@promised(
+    fault="A cancel comes just as the job ends, and another job is next",
+    told="`cancelled` or `already_finished`, whichever is true",
+    job="the next one, a person's, is never hit",
+)
+@pytest.mark.parametrize("profile", ["0.3.64", "0.33"])
+async def test_a_cancel_that_comes_as_the_job_ends(stage: Stage, profile: str) -> None:
+    host = await stage.comfyui(profile=profile)
+    host.faults = Faults(node_ms=60)
+
+    async with stage.sit(host) as desk:
+        for color in range(4):
+            mine = await desk.ask("run_workflow", workflow=card(color), wait_seconds=0)
+            theirs = (await by_hand(host, {"prompt": card(100 + color)}))["prompt_id"]
+            await host.until(lambda now: now.node == "2")
+            report = await desk.ask("cancel_job", prompt_id=mine["prompt_id"])
+            await host.until(lambda now, theirs=theirs: theirs in now.finished)
+            truth = {"interrupted": "cancelled", "success": "already_finished"}
+            assert report["outcome"] == truth[host.ends[mine["prompt_id"]]]
+            assert host.ends[theirs] == "success"
+
+
+@promised(
+    fault="A ComfyUI before 0.3.57, and somebody's job waits behind the one to be cancelled",
+    told="`host_rejected`: it can only interrupt whatever runs, so nothing was sent",
+    job="runs on; the other one is never hit",
+)
+async def test_a_comfyui_that_can_only_interrupt_whatever_runs(stage: Stage) -> None:
+    host = await stage.comfyui(profile="0.3.40")
+
+    host.faults = Faults(node_ms=400)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        await host.until(lambda now: now.running is not None)
+        await by_hand(host, {"prompt": card(9)})
+        _, body = await desk.refusal("cancel_job", prompt_id=begun["prompt_id"])
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=15)
+        await host.until(lambda now: now.running is None and not now.pending)
+
+    assert (body["code"], body["type"]) == ("host_rejected", "global_interrupt_only")
+    assert not any("interrupt" in path for path in sent(host))
+    assert job["status"] == "completed"
+    assert set(host.ends.values()) == {"success"}
+
+
+@promised(
+    fault="Several cancels of one job at once",
+    told="`cancelled` or `already_finished`, each of them",
+    job="stopped once",
+)
+async def test_several_cancels_at_once(stage: Stage, host: WitnessedHost) -> None:
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
+        await host.until(lambda now: now.running is not None)
+        asked = {"prompt_id": begun["prompt_id"]}
+        reports = await asyncio.gather(*(desk.ask("cancel_job", **asked) for _ in range(4)))
+        job = await desk.ask("get_job", **asked)
+
+    assert {report["outcome"] for report in reports} <= {"cancelled", "already_finished"}
+    assert job["status"] == "cancelled"
+
+
+@promised(
+    fault="ComfyUI is restarted while a cancel waits for its effect",
+    told="`not_found`: nothing was stopped by us; the job is `lost`",
+    job="did not go on; not told as our cancel",
+)
+async def test_a_restart_while_a_cancel_is_under_way(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(deaf_ms=60_000)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        await host.until(lambda now: now.node == "1")
+        async with asyncio.TaskGroup() as group:
+            call = desk.ask("cancel_job", prompt_id=begun["prompt_id"])
+            cancelling = group.create_task(call)
+            await host.until(lambda now: any(path.endswith("/cancel") for path in sent(now)))
+            await host.restart()
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
+
+    assert cancelling.result()["outcome"] == "not_found"
+    assert job["status"] == "lost"
