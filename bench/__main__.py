@@ -27,6 +27,10 @@ def main() -> None:
         from bench.races.main import main as races  # noqa: PLC0415 - nothing measured loads it
 
         sys.exit(races(sys.argv[2:]))
+    if sys.argv[1:2] == ["soak"]:
+        from bench.soak.main import main as soak  # noqa: PLC0415 - see above
+
+        sys.exit(soak(sys.argv[2:]))
     options = _options()
     with (
         nullcontext(options.host) if options.host else embedded_host() as host,

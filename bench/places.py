@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["BARE", "EMBEDDED", "OURS", "UNGUARDED", "Place", "command", "embedded_host", "place"]
 
@@ -21,7 +22,7 @@ UNGUARDED = (str(HERE / "unguarded.py"),)
 BARE = (str(HERE / "bare.py"),)
 EMBEDDED = "embedded"
 
-POLICY = {
+POLICY: dict[str, Any] = {
     "version": "1",
     "default": "deny",
     "all_tools": {
@@ -79,7 +80,7 @@ def place(host: str) -> Generator[Place]:
 
 @contextmanager
 def embedded_host(profile: str = "0.33", **weather: int) -> Generator[str]:
-    """The URL of an embedded host in a process of its own; *weather*: times of `Faults`."""
+    """The URL of an embedded host in a process of its own; *weather*: see bench/embedded.py."""
     told = (f"{name}={milliseconds}" for name, milliseconds in weather.items())
     child = subprocess.Popen(  # noqa: S603 - our own file
         command((str(HERE / "embedded.py"), profile, *told)),

@@ -48,7 +48,7 @@ class SubmitPermit:
 
 
 class StopPermit:
-    """Leave to stop certain jobs, often, until *deadline_ms* (same clock as the guard's).
+    """Leave to stop certain jobs, often, until *deadline_ms* of a clock that only rises.
 
     A cancel can be accepted by ComfyUI and be lost, so it must be possible to send it again.
     """
@@ -60,8 +60,8 @@ class StopPermit:
         self.prompt_ids = frozenset(prompt_ids)
         self.deadline_ms = deadline_ms
 
-    def check(self, *, prompt_id: str, now_ms: int) -> None:
-        """Say whether *prompt_id* may be stopped now.
+    def check(self, *, prompt_id: str, now_ms: float) -> None:
+        """Say whether *prompt_id* may be stopped now; *now_ms* is of the same clock.
 
         Raises:
             PermitError: it is for another job, or its time is over.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["PREFIX", "long", "mark_of", "short", "small"]
 
@@ -40,9 +40,8 @@ def long(mark: str, elements: int = 40) -> Graph:
 
 def mark_of(graph: object) -> str | None:
     """The mark of a graph as ComfyUI shows it; None for a job of somebody else."""
-    if not isinstance(graph, dict):
-        return None
-    saves = (node.get("inputs", {}) for node in graph.values() if isinstance(node, dict))
+    nodes = cast("Graph", graph).values() if isinstance(graph, dict) else ()
+    saves = (cast("Graph", node).get("inputs", {}) for node in nodes if isinstance(node, dict))
     names = (str(inputs.get("filename_prefix", "")) for inputs in saves)
     return next((name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)), None)
 

@@ -23,8 +23,9 @@ WEATHERS: tuple[dict[str, int], ...] = (
     {},
     {"lost_cancel_ms": 25},
     {"deaf_ms": 40},
+    {"slow_orders_ms": 40},
 )
-"""What goes wrong: nothing; cancels that are accepted and lost; nodes that hear no interrupt."""
+"""What goes wrong: nothing; cancels that are lost; deaf nodes; orders that arrive late."""
 
 SHOWN = 10
 """Violations of one race that are printed."""

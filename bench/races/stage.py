@@ -19,7 +19,7 @@ from comfy_mcp.settings import Address, Settings
 
 __all__ = ["Desk", "Stage", "stage"]
 
-POLICY = {
+POLICY: dict[str, Any] = {
     "version": "1",
     "default": "deny",
     "tools": {"*": {}},
@@ -60,11 +60,14 @@ class Desk:
         said = await self._say("interrupt_execution", cleanup_after_ms=20_000, **named)
         if isinstance(said, str):
             return said
-        if prompt_id is not None and said["prompt_id"] != prompt_id:
-            return f"another job: {said['prompt_id']}"
+        stopped: str | None = said.get("prompt_id")
+        if stopped is None:
+            return "nothing_runs"
+        if prompt_id not in {None, stopped}:
+            return f"another job: {stopped}"
         if not said["stopped"]:
-            return "still_running" if said["prompt_id"] else "nothing_runs"
-        job = said["job"] or {}
+            return "still_running"
+        job: dict[str, Any] = said.get("job") or {}
         return "cancelled" if job.get("status") == "cancelled" else "already_finished"
 
     async def _ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -77,7 +80,10 @@ class Desk:
         result = await self.client.call_tool(tool, arguments)
         if not result.is_error:
             return dict(result.structured_content or {})
-        told = json.loads(getattr(result.content[-1], "text", "{}"))
+        words = [getattr(block, "text", "") for block in result.content]
+        if len(words) == 1:
+            return f"broken: {words[0]}"  # the server itself failed; its stderr says how
+        told = json.loads(words[-1])
         return f"{REFUSED}:{told.get('type') or told.get('code')}"
 
 

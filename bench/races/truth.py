@@ -76,7 +76,7 @@ class Truth:
                 break
         jobs = [await self._get(f"/api/jobs/{each}") for each in ids]
         return [
-            (job["workflow"]["prompt"], CLOUD_WORDS.get(job["status"], job["status"]))
+            (job["workflow"]["prompt"], CLOUD_WORDS.get(job["status"], str(job["status"])))
             for job in jobs
         ]
 

@@ -38,7 +38,7 @@ async def about_host(settings: Settings) -> list[Finding]:
 
 def limits_of(can: Capabilities) -> list[Finding]:
     """What this ComfyUI cannot do."""
-    found = []
+    found: list[Finding] = []
     if not can.targeted_interrupt:
         text = (
             "older than 0.3.57: every interrupt stops whatever runs, so a running job is only"

@@ -8,6 +8,7 @@ reservation that does not fit.
 from __future__ import annotations
 
 import logging
+import time
 from asyncio import Task
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from comfy_mcp.guard.admission import admission, may_be_over, reads
 from comfy_mcp.guard.call import Call, Granted, Status
 from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, tallies, wanted
 from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
-from comfy_mcp.guard.granting import Taken, granted
+from comfy_mcp.guard.granting import Taken, granted, leave_to_stop
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import Decision, Effect, Prefix, Question, in_this_zone
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
@@ -70,7 +71,8 @@ class _Judged:
 class Gate:
     """One policy, as new as its files, over one store.
 
-    *zone* is for ``time.*`` (None: this machine's); *told* hears of every audit row of a decision.
+    *clock*: seconds that only rise. *zone* is for ``time.*`` (None: this machine's); *told* hears
+    of every audit row of a decision.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Gate:
         now_ms: Callable[[], int],
         new_id: Callable[[], str],
         reconcile: Reconcile,
+        clock: Callable[[], float] = time.monotonic,
         zone: tzinfo | None = None,
         told: Told | None = None,
     ) -> None:
@@ -89,6 +92,7 @@ class Gate:
         self._now_ms = now_ms
         self._new_id = new_id
         self._reconcile = reconcile
+        self._clock = clock
         self._zone = zone
         self._told = told or _nobody
         self._tasks = Tasks()
@@ -165,7 +169,7 @@ class Gate:
         taken = await self._take_whole(call, decision_id)
         outcome = "error"
         try:
-            yield granted(call, decision_id, taken, self._now_ms())
+            yield granted(call, decision_id, taken, self._clock())
             outcome = "ok"
         except ComfyMCPError as error:
             outcome = error.code
@@ -188,9 +192,7 @@ class Gate:
         record = rows.of_overtime(row, decision_id, self.loaded.revision)
         now_ms = self._now_ms()
         await self._store.record(now_ms, record)
-        return StopPermit(
-            decision_id=decision_id, prompt_ids=[row.prompt_id], deadline_ms=now_ms + OVERTIME_MS
-        )
+        return leave_to_stop(decision_id, [row.prompt_id], at_s=self._clock(), for_ms=OVERTIME_MS)
 
     async def status(self, call: Call, host: str) -> Status:
         """How the caller stands with every tool it sees; *host* is where its jobs run.

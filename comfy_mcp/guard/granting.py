@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from comfy_mcp.guard.call import Call, Granted
 from comfy_mcp.permit import StopPermit, SubmitPermit
 from comfy_mcp.store.protocol import JobRow
 
-__all__ = ["Taken", "granted"]
+__all__ = ["Taken", "granted", "leave_to_stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,15 @@ class Taken:
     repeated: JobRow | None = None
 
 
-def granted(call: Call, decision_id: str, taken: Taken, now_ms: int) -> Granted:
-    """The leave for *call*; one that repeats another gets no permit to submit."""
+def granted(call: Call, decision_id: str, taken: Taken, at_s: float) -> Granted:
+    """The leave for *call*; one that repeats another gets no permit to submit.
+
+    *at_s*: seconds of a clock that only rises.
+    """
     return Granted(
         decision_id,
         submit=None if taken.repeated is not None else _submit(call, decision_id),
-        stop=_stop(call, decision_id, now_ms),
+        stop=_stop(call, decision_id, at_s),
         repeated=taken.repeated,
         written=taken.written,
     )
@@ -44,10 +48,16 @@ def _submit(call: Call, decision_id: str) -> SubmitPermit | None:
     )
 
 
-def _stop(call: Call, decision_id: str, now_ms: int) -> StopPermit | None:
+def leave_to_stop(
+    decision_id: str, prompt_ids: Iterable[str], *, at_s: float, for_ms: int
+) -> StopPermit:
+    """The permit to stop jobs *for_ms* long, from *at_s* of a clock that only rises."""
+    deadline_ms = int(at_s * 1000) + for_ms
+    return StopPermit(decision_id=decision_id, prompt_ids=prompt_ids, deadline_ms=deadline_ms)
+
+
+def _stop(call: Call, decision_id: str, at_s: float) -> StopPermit | None:
     targets = call.targets if call.target is None else (call.target, *call.targets)
     if not targets or call.stop_ms is None:
         return None
-    return StopPermit(
-        decision_id=decision_id, prompt_ids=targets, deadline_ms=now_ms + call.stop_ms
-    )
+    return leave_to_stop(decision_id, targets, at_s=at_s, for_ms=call.stop_ms)

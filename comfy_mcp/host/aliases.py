@@ -7,7 +7,7 @@ was lost.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -64,6 +64,18 @@ class Aliases:
         if ours is not None and new:
             self.learn(ours, theirs)
         return self.ours(theirs)
+
+    def recognise_all(self, met: Mapping[str, object]) -> None:
+        """As *recognise*, for all jobs of one answer: their ids, and what travelled with each.
+
+        A tag that is there twice, or beside the very id that it names, was copied by somebody, and
+        nobody can say which job is ours.
+        """
+        tags = Counter(tagged(extra) for extra in met.values())
+        for theirs, extra in met.items():
+            ours = tagged(extra)
+            if ours is not None and tags[ours] == 1 and ours not in met:
+                self.recognise(theirs, extra)
 
     def knows(self, ours: str) -> bool:
         """Whether another id is known for *ours*."""

@@ -81,7 +81,13 @@ class Files:
 def _target(answer: aiohttp.ClientResponse) -> str | None:
     """Where an answer sends us, as a whole address; None if it does not."""
     location = answer.headers.get("Location")
-    return urljoin(str(answer.url), location) if answer.status in _ELSEWHERE and location else None
+    if answer.status not in _ELSEWHERE or not location:
+        return None
+    try:
+        return urljoin(str(answer.url), location)
+    except ValueError:
+        # No address at all: then it sends us nowhere.
+        return None
 
 
 async def _content(file: OutputFile, answer: aiohttp.ClientResponse, limit: int) -> bytes:

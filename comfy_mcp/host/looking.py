@@ -14,7 +14,7 @@ from comfy_mcp.host.queues import Queues
 from comfy_mcp.host.sighting import Absent, Ended, Pending, Running, Sighting, ended
 from comfy_mcp.host.tags import Tags
 from comfy_mcp.host.transport import Reply
-from comfy_mcp.host.wire import JobItem
+from comfy_mcp.host.wire import JobItem, says_no_such_job
 
 __all__ = ["Looker"]
 
@@ -64,7 +64,7 @@ class Looker:
         if reply.too_large:
             return await self._long.from_list(prompt_id)
         if reply.status == HTTPStatus.NOT_FOUND:
-            if reply.kind == "application/json":
+            if says_no_such_job(reply.body, cloud=await self._peer.is_cloud()):
                 self._peer.jobs = True
                 return Absent()
             # Once the route was seen to work, a stray 404 must not switch it off.

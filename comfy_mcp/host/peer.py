@@ -98,11 +98,15 @@ class Peer:
             return version is not None and version >= first
 
         cloud = await self.is_cloud()
+        jobs = cloud or (since(JOBS) if self.jobs is None else self.jobs)
+        # What tells no version may be older than any that does; the jobs routes are newer than
+        # interrupts with an aim.
+        aims = jobs if version is None else since(TARGETED_INTERRUPT)
         return Capabilities(
             chosen_ids=await self.keeps_ids(),
-            jobs=cloud or (since(JOBS) if self.jobs is None else self.jobs),
+            jobs=jobs,
             atomic_cancel=cloud or since(ATOMIC_CANCEL),
-            targeted_interrupt=not cloud and (version is None or since(TARGETED_INTERRUPT)),
+            targeted_interrupt=aims and not cloud,
         )
 
     def away(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import inf, isfinite
-from typing import Any, cast
+from math import inf
+from typing import Any
 
 from comfy_mcp.host.aliases import Aliases
+from comfy_mcp.host.finite import finite, whole
 from comfy_mcp.host.sighting import Pending, Running
 from comfy_mcp.host.standing import Queued, QueueView
-from comfy_mcp.host.wire import JobItem, Queue
+from comfy_mcp.host.wire import Extra, JobItem, Queue
 
 __all__ = ["of_jobs", "of_queue", "place_in"]
 
@@ -17,14 +18,19 @@ _EXTRA = 3
 """Where extra_data stands in an item of /queue."""
 
 
-def of_queue(queue: Queue, aliases: Aliases) -> QueueView:
-    """GET /queue: its pending items are a heap, so they are sorted as ComfyUI takes them out."""
+def of_queue(queue: Queue, aliases: Aliases, *, by_tag: bool = False) -> QueueView:
+    """GET /queue: its pending items are a heap, so they are sorted as ComfyUI takes them out.
+
+    *by_tag*: this ComfyUI gives jobs ids of its own, so that a tag may be all that tells one.
+    """
+    running = [item for item in queue.queue_running if _id(item)]
+    pending = sorted(filter(_id, queue.queue_pending), key=lambda it: (_place(it), it[1]))
+    if by_tag:
+        met = (*running, *pending)
+        aliases.recognise_all({str(item[1]): _extra(item).model_dump() for item in met})
     return QueueView(
-        tuple(_item(item, aliases) for item in queue.queue_running if _id(item)),
-        tuple(
-            _item(item, aliases)
-            for item in sorted(filter(_id, queue.queue_pending), key=lambda it: (_place(it), it[1]))
-        ),
+        tuple(_item(item, aliases) for item in running),
+        tuple(_item(item, aliases) for item in pending),
     )
 
 
@@ -49,10 +55,12 @@ def _job(job: JobItem, aliases: Aliases) -> Queued:
 
 
 def _item(item: list[Any], aliases: Aliases) -> Queued:
+    return Queued(aliases.ours(item[1]), _place(item), whole(_extra(item).create_time))
+
+
+def _extra(item: list[Any]) -> Extra:
     extra = item[_EXTRA] if len(item) > _EXTRA else None
-    told = cast("dict[str, Any]", extra) if isinstance(extra, dict) else {}
-    created = told.get("create_time")
-    return Queued(aliases.recognise(item[1], told), _place(item), _milliseconds(created))
+    return extra if isinstance(extra, Extra) else Extra()
 
 
 def _id(item: list[Any]) -> str | None:
@@ -61,11 +69,8 @@ def _id(item: list[Any]) -> str | None:
 
 def _place(item: list[Any]) -> float:
     """Lower runs first; what is no number runs last."""
-    return float(item[0]) if isinstance(item[0], int | float) else inf
-
-
-def _milliseconds(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and isfinite(value) else None
+    number = finite(item[0])
+    return inf if number is None else number
 
 
 def place_in(view: QueueView, prompt_id: str) -> Pending | Running | None:

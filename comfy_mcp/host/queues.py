@@ -75,7 +75,9 @@ class Queues:
         return told.exec_info.queue_remaining
 
     async def _ask_queue(self) -> QueueView:
-        return of_queue(await self._peer.wire.read("/queue", Queue), self._peer.aliases)
+        queue = await self._peer.wire.read("/queue", Queue)
+        by_tag = not await self._peer.keeps_ids()
+        return of_queue(queue, self._peer.aliases, by_tag=by_tag)
 
     async def _ask_jobs(self) -> QueueView | None:
         """Page by page where a host gives no more; None if it cannot be had as a whole."""

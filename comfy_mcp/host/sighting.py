@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
 from comfy_mcp.host.cleaning import clean, word
+from comfy_mcp.host.finite import whole
 from comfy_mcp.host.told_inputs import told_inputs
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ def _word(value: object) -> str | None:
 
 
 def _stamp(data: Mapping[str, Any]) -> int | None:
-    value = data.get("timestamp")
-    return int(value) if isinstance(value, int | float) and isfinite(value) else None
+    return whole(data.get("timestamp"))
 
 
 def _length(value: object) -> int:

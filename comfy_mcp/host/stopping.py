@@ -9,7 +9,6 @@ from urllib.parse import quote
 from comfy_mcp.errors import HostRejected
 from comfy_mcp.host.peer import Peer
 from comfy_mcp.host.queues import Queues
-from comfy_mcp.host.version import TARGETED_INTERRUPT
 from comfy_mcp.host.wire import Cancelled
 from comfy_mcp.permit import StopPermit
 
@@ -25,7 +24,7 @@ class Stopper:
 
     async def stop(self, prompt_id: str, permit: StopPermit) -> tuple[str, ...]:
         """Ask once that *prompt_id* be stopped, pending or running; returns what was sent."""
-        permit.check(prompt_id=prompt_id, now_ms=self._peer.now_ms())
+        permit.check(prompt_id=prompt_id, now_ms=self._peer.clock() * 1000)
         theirs = await self._their_id(prompt_id)
         if await self._cancelled(theirs):
             return ("POST /api/jobs/{id}/cancel",)
@@ -52,7 +51,7 @@ class Stopper:
         """Take jobs that wait out of the queue; one that runs is left alone."""
         wanted = tuple(prompt_ids)
         for prompt_id in wanted:
-            permit.check(prompt_id=prompt_id, now_ms=self._peer.now_ms())
+            permit.check(prompt_id=prompt_id, now_ms=self._peer.clock() * 1000)
         if not wanted:
             return
         theirs = [await self._their_id(prompt_id) for prompt_id in wanted]
@@ -73,8 +72,7 @@ class Stopper:
     async def _without_cancel_route(self, prompt_id: str, theirs: str) -> tuple[str, ...]:
         await self._peer.wire.order("/queue", {"delete": [theirs]})
         sent = ("POST /api/queue {delete}",)
-        version = await self._peer.version()
-        if version is None or version >= TARGETED_INTERRUPT:
+        if (await self._peer.capabilities()).targeted_interrupt:
             await self._peer.wire.order("/interrupt", {"prompt_id": theirs})
             return (*sent, "POST /api/interrupt {prompt_id}")
         return (*sent, *await self._whatever_runs(prompt_id, theirs))

@@ -13,6 +13,7 @@ from comfy_mcp.errors import HostError, HostTimeout, HostUnreachable
 from comfy_mcp.host.aliases import tag
 from comfy_mcp.host.choices import choices_of
 from comfy_mcp.host.failures import answer_lost, problems_of, rejected, unlisted_in
+from comfy_mcp.host.finite import finite
 from comfy_mcp.host.handed import Handed
 from comfy_mcp.host.looking import Looker
 from comfy_mcp.host.peer import Peer
@@ -29,8 +30,12 @@ __all__ = ["Submitter"]
 TRIES = 3
 """How often a graph is sent that provably did not arrive."""
 
-LOOKS = 2
-"""How often a handler that broke down is asked whether it had queued the job before."""
+_REFUSALS = frozenset({400, 401, 402, 403, 404, 405, 407, 413, 422, 429})
+"""Statuses after which nothing was queued; others may come from between us and ComfyUI, after it
+took the job."""
+
+LEAST_PAUSE = 0.05
+"""Seconds between two looks for a job."""
 
 _BROKE_DOWN = b"500 Internal Server Error"
 
@@ -88,8 +93,8 @@ class Submitter:
             return self._accepted(reply, prompt_id)
         if reply.status == HTTPStatus.INTERNAL_SERVER_ERROR and reply.body.startswith(_BROKE_DOWN):
             return await self._after_breakdown(reply, prompt_id)
-        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            # A proxy's words: what ComfyUI made of the request is not known.
+        if reply.status not in _REFUSALS:
+            # Somebody else's words: what ComfyUI made of the request is not known.
             raise answer_lost(self._peer.base, prompt_id, f"HTTP {reply.status}")
         raise await self._refusal(reply)
 
@@ -104,11 +109,15 @@ class Submitter:
             self._peer.mints = True
             self._peer.aliases.learn(prompt_id, known_as)
         dropped = tuple(str(problem) for problem in problems_of(accepted.node_errors))
-        return Submitted(dropped, known_as, accepted.number)
+        return Submitted(dropped, known_as, finite(accepted.number))
 
     async def _after_breakdown(self, reply: Reply, prompt_id: str) -> Submitted:
-        """The handler is through, one way or the other: ComfyUI itself knows whether it queued."""
-        for _ in range(LOOKS):
+        """ComfyUI's handler is through, or a proxy's that speaks like it: the queue knows more.
+
+        Looked for so long that a validation which still goes on behind a proxy has ended.
+        """
+        until = self._peer.clock() + self._peer.timeouts.breakdown
+        while True:
             try:
                 seen = await self._looker.look(prompt_id, fresh=True)
             except HostError as error:
@@ -116,7 +125,9 @@ class Submitter:
             if not isinstance(seen, Absent):
                 theirs = self._peer.aliases.theirs(prompt_id)
                 return Submitted(known_as=None if theirs == prompt_id else theirs)
-        raise await self._refusal(reply)
+            if self._peer.clock() >= until:
+                raise await self._refusal(reply)
+            await asyncio.sleep(max(self._peer.pause, LEAST_PAUSE))
 
     async def _refusal(self, reply: Reply) -> HostError:
         wanted = unlisted_in(reply.body)

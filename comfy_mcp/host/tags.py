@@ -68,10 +68,15 @@ class Tags:
             entries = await self._history.last(count)
             if entries is None:
                 continue
-            for theirs, entry in entries.items():
-                extra = entry.prompt[_EXTRA] if len(entry.prompt) > _EXTRA else None
-                if self._peer.aliases.recognise(theirs, extra) == prompt_id:
-                    return entry
+            self._peer.aliases.recognise_all(
+                {
+                    theirs: entry.prompt[_EXTRA] if len(entry.prompt) > _EXTRA else None
+                    for theirs, entry in entries.items()
+                }
+            )
+            entry = entries.get(self._peer.aliases.theirs(prompt_id))
+            if entry is not None:
+                return entry
             if len(entries) < count or count == LAST_ENTRIES[0]:
                 return None
             break

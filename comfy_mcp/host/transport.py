@@ -42,21 +42,24 @@ _HALF = re.compile(
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
 
-MAX_JSON = 256 * 1024 * 1024
-"""A history entry repeats the whole graph and its outputs; what is larger is refused."""
+MAX_JSON = 64 * 1024 * 1024
+"""A history entry repeats the whole graph and its outputs. What is larger is not read: making
+objects of it would hold up everybody else for seconds and take a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds: to connect, for an answer, and for the answer to a submit (it validates first).
 
-    *known* is for all that one workflow's facts need to know of the host together.
+    *known* is for all that one workflow's facts need to know of the host together. *breakdown* is
+    how long a job is looked for whose submit was answered with 500.
     """
 
     connect: float = 5.0
     answer: float = 10.0
     submit: float = 60.0
     known: float = 10.0
+    breakdown: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,16 @@ Shapes were measured on 0.3.64 and 0.33.0; see the embedded host for both.
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from comfy_mcp.host.finite import finite
 
 __all__ = [
     "Accepted",
     "Cancelled",
+    "Extra",
     "HistoryEntry",
     "HistoryStatus",
     "JobDetail",
@@ -24,6 +26,7 @@ __all__ = [
     "QueueDepth",
     "Refusal",
     "SystemStats",
+    "says_no_such_job",
 ]
 
 
@@ -85,11 +88,22 @@ class QueueDepth(_Answer):
     exec_info: _QueueInfo
 
 
+class Extra(_Answer):
+    """What is read of a job's extra_data; all else, such as whole workflows, is passed over."""
+
+    create_time: Any = None
+    comfy_mcp_guard: Any = None
+
+
+_Part = Annotated[Extra | Any, Field(union_mode="left_to_right")]
+"""A part of a queue's item. Objects are read as `Extra`: graphs of megabytes make no objects."""
+
+
 class Queue(_Answer):
     """GET /queue: items are ``[number, prompt_id, graph, extra_data, outputs]``, in heap order."""
 
-    queue_running: list[list[Any]]
-    queue_pending: list[list[Any]]
+    queue_running: list[list[_Part]]
+    queue_pending: list[list[_Part]]
 
 
 class HistoryStatus(_Answer):
@@ -125,8 +139,8 @@ class JobItem(_Answer):
     @property
     def created_ms(self) -> int | None:
         """When it came, if that was told and is a time; Comfy Cloud tells seconds."""
-        time = self.create_time
-        if time is None or not isfinite(time):
+        time = finite(self.create_time)
+        if time is None:
             return None
         return int(time * 1000 if abs(time) < _SECONDS else time)
 
@@ -183,3 +197,20 @@ class SystemStats(_Answer):
 
     system: SystemPart
     devices: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+
+
+class _NoSuchJob(_Answer):
+    """Answer 404 of GET /api/jobs/{id}: ComfyUI's own, or Comfy Cloud's."""
+
+    error: str = ""
+    code: str = ""
+    message: str = ""
+
+
+def says_no_such_job(body: bytes, *, cloud: bool) -> bool:
+    """Whether a 404 is the host's own word on a job: gateways have theirs, about routes."""
+    try:
+        said = _NoSuchJob.model_validate_json(body)
+    except ValidationError:
+        return False
+    return bool(said.code and said.message) if cloud else said.error == "Job not found"

@@ -31,9 +31,10 @@ _DIED = re.compile(r"^Exception in thread [^\n]{0,200}\(prompt_worker\)", re.MUL
 _FRAME = re.compile(
     r'  File "(?![^"\n]*custom_nodes)[^"\n]*[/\\]'
     r'(?:(?:comfy_execution[/\\][^"\n]*|execution\.py)", line \d+, in '
-    r'|main\.py", line \d+, in prompt_worker)'
+    r'|main\.py", line \d+, in prompt_worker)[^\n]*\n?'
 )
-"""A line of a traceback through what only the worker runs."""
+"""A line of a traceback through what only the worker runs, and nothing else: what a node prints
+has the line of code in the same piece."""
 
 _WORKED = re.compile(r"(?:\x1b\[[\d;]*m|\[INFO\]|\s)*Prompt executed in ")
 
@@ -58,7 +59,7 @@ def sign_in(pieces: Sequence[str]) -> Sign:
     for piece in pieces:
         if _WORKED.match(piece):
             worked = start
-        elif _FRAME.match(piece):
+        elif _FRAME.fullmatch(piece):
             died = start
         start += len(piece)
     # The line that names the thread may be cut anywhere.

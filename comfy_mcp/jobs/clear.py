@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from comfy_mcp.errors import HostRejected
+from comfy_mcp.errors import HostRejected, PermitError
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
-from comfy_mcp.jobs.record import never_began, result_of
+from comfy_mcp.jobs.record import result_of
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import JobRow
@@ -61,7 +61,9 @@ async def clear(
     rows = [row for one in prompt_ids if (row := await jobs.store.job(one)) is not None]
     own = [row for row in rows if row.grant == grant and row.host == jobs.label]
     for row in own:
-        permit.check(prompt_id=row.prompt_id, now_ms=began)
+        if row.prompt_id not in permit.prompt_ids:
+            # The host checks it, too, but by then the journal would be written.
+            raise PermitError(f"The permit of {permit.decision_id} is for other jobs.")
         jobs.judge.recall(row)
     clearance = _Clearance(jobs, permit)
     task = asyncio.ensure_future(clearance.run([row for row in own if row.status in WAITING]))
@@ -147,9 +149,9 @@ class _Clearance:
         seen, jobs = self.seen[row.prompt_id], self.jobs
         fresh = await jobs.store.job(row.prompt_id) or row
         if isinstance(seen, Ended):
+            await jobs.judge.settle(fresh, seen.outcome, result_of(seen))
             # Comfy Cloud keeps what was taken out of its queue, as a job that never began.
-            out = fresh.status == "stopping" and never_began(fresh, seen)
-            await jobs.judge.settle(fresh, seen.outcome, result_of(seen), never_ran=out)
+            out = seen.outcome == "cancelled" and seen.started_ms is None
             (self.cleared if out else self.ended).append(row.prompt_id)
         elif isinstance(seen, Running):
             await jobs.store.move_job(row.prompt_id, "in_progress", jobs.now_ms())

@@ -41,7 +41,8 @@ with many jobs, to look at all each time would be a storm."""
 class Followers:
     """Every job that this process follows, over one ComfyUI and one journal.
 
-    *ran* hears of every look that sees a journaled job run, and says when to look again, in ms.
+    *ran* hears of every look that sees a journaled job run, and says when to look again, by the
+    event loop's clock.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Followers:
         label: str,
         now_ms: Callable[[], int],
         pace: Pace,
-        ran: Callable[[Watch, JobRow], int | None],
+        ran: Callable[[Watch, JobRow], float | None],
     ) -> None:
         self.judge = Judge(
             host,
@@ -62,10 +63,10 @@ class Followers:
             settled=self._settled,
             doubt=pace.doubt,
             forget=pace.forget,
+            order=pace.order,
         )
         self._store = store
         self._label = label
-        self._now_ms = now_ms
         self._pace = pace
         self._ran = ran
         self._host = host
@@ -130,11 +131,10 @@ class Followers:
         watch = self._watches.get(prompt_id)
         if watch is None:
             watch = Watch(prompt_id)
+            watch.poke()
             self.begin(watch)
-        elif not watch.adopted:
-            return watch
-        watch.trouble = None
-        watch.poke()
+        elif watch.adopted or watch.trouble is not None:
+            watch.poke()
         return watch
 
     def let_go(self, watch: Watch) -> None:
@@ -185,16 +185,16 @@ class Followers:
         """How long until the next look, if nothing happens."""
         heard = watch.client_id is not None and watch.client_id == self._stream.client_id
         usual = self._pace.live if heard or _at_leisure(watch) else pause
-        if watch.wake_ms is None:
+        if watch.wake_at is None:
             return usual
-        return min(usual, max(0.0, (watch.wake_ms + 1 - self._now_ms()) / 1000))
+        return min(usual, max(0.0, watch.wake_at + 0.001 - asyncio.get_running_loop().time()))
 
     def _turn(self, watch: Watch) -> AbstractAsyncContextManager[object]:
         return self._at_leisure if _at_leisure(watch) else nullcontext()
 
     async def _step(self, watch: Watch) -> None:
         # Set anew by each look: a host that is away must not be asked in haste.
-        watch.wake_ms = None
+        watch.wake_at = None
         try:
             row = await self._store.job(watch.prompt_id)
             if row is not None:
@@ -204,8 +204,7 @@ class Followers:
             if not watch.final:
                 await self._look(watch, row)
         except (HostError, StateError) as error:
-            watch.trouble = error
-            watch.announce()
+            watch.fail(error)
 
     async def _look(self, watch: Watch, row: JobRow | None) -> None:
         seen = await self.judge.look(watch.prompt_id, row, fresh=False)
@@ -214,7 +213,7 @@ class Followers:
         if isinstance(seen, Pending | Running):
             await self.vitals.check(watch)
         if row is not None and isinstance(seen, Running):
-            watch.wake_ms = self._ran(watch, row)
+            watch.wake_at = self._ran(watch, row)
         over = isinstance(seen, Ended | Absent) if row is None else False
         watch.final = watch.final or over or (row is None and not watch.waiting)
 

@@ -13,7 +13,7 @@ from comfy_mcp.errors import HostError, StateError
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.lost import cause_of, lost_note
-from comfy_mcp.jobs.record import KNOWN_AS, gpu_ms, made_by, outcome_record, result_of
+from comfy_mcp.jobs.record import KNOWN_AS, gpu_ms, made_by, never_began, outcome_record, result_of
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.store.protocol import JobRow, Store
 
@@ -27,6 +27,9 @@ RECONCILE_SECONDS = 10.0
 REMEMBERED = 10_000
 """Jobs of which it is known when they were last seen."""
 
+EARLIER = 5
+"""Older jobs that are looked for to see whether ComfyUI is still the same."""
+
 NEWER = 50
 """Ended jobs whose numbers are compared with that of a lost one."""
 
@@ -38,7 +41,8 @@ class Judge:
 
     *doubt* is the pause in seconds before a job that was not found is looked for once more;
     *forget* is how many seconds old a submit must be before a job that ComfyUI does not know
-    counts as lost.
+    counts as lost. *order* is how many seconds a job that left the queue is left to whoever told it
+    to.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Judge:
         settled: Callable[[JobRow], None],
         doubt: float,
         forget: float,
+        order: float,
     ) -> None:
         self._host = host
         self._store = store
@@ -59,6 +64,9 @@ class Judge:
         self._settled = settled
         self._pause = doubt
         self._forget = forget
+        self._order = order
+        self._sent: dict[str, float] = {}
+        """When this process sent a job, by the event loop's clock; until it is seen there."""
         self._seen: dict[str, int] = {}
         """In which of the host's epochs an unfinished job was last seen there, or sent there."""
 
@@ -68,8 +76,13 @@ class Judge:
         if isinstance(known_as, str):
             self._host.learn(row.prompt_id, known_as)
 
+    def sends(self, prompt_id: str) -> None:
+        """ComfyUI is about to get the job."""
+        self._sent[prompt_id] = asyncio.get_running_loop().time()
+        self.saw(prompt_id)
+
     def saw(self, prompt_id: str, epoch: int | None = None) -> None:
-        """ComfyUI had the job in *epoch* (None: now), or is about to get it."""
+        """ComfyUI had the job in *epoch* (None: now)."""
         self._seen.pop(prompt_id, None)
         self._seen[prompt_id] = self._host.epoch if epoch is None else epoch
         if len(self._seen) > REMEMBERED:
@@ -137,6 +150,7 @@ class Judge:
         # Read again: somebody may have noted why the job was to be stopped, or how it ended.
         row = await self._store.job(row.prompt_id) or row
         self._seen.pop(row.prompt_id, None)
+        self._sent.pop(row.prompt_id, None)
         if may_move(row.status, status):
             row = await self._write(row, status, {**row.result, **result}, never_ran=never_ran)
         self._settled(row)
@@ -145,7 +159,7 @@ class Judge:
         self, row: JobRow, status: str, result: Mapping[str, Any], *, never_ran: bool
     ) -> JobRow:
         """Write the end; gives the row as it is then, or as it was if somebody was quicker."""
-        took_ms = 0 if never_ran else gpu_ms(result)
+        took_ms = 0 if never_ran or never_began(row, status, result) else gpu_ms(result)
         now_ms = self._now_ms()
         moved = await self._store.move_job(
             row.prompt_id,
@@ -227,13 +241,45 @@ class Judge:
         if not isinstance(seen, Absent):
             await self._found(fresh, seen, epoch)
         elif fresh.status == "stopping":
-            # Asked long ago, it may have run and gone while nobody looked: nothing is given.
-            never_ran = fresh.running_ms is None and self._young(fresh.changed_ms)
-            away = self._seen.get(row.prompt_id, self._host.epoch) != self._host.epoch
-            await self.settle(fresh, "cancelled", {}, never_ran=never_ran and not away)
-        elif fresh.status != "submitting" or not self._young(fresh.created_ms):
+            await self._took_leave(fresh)
+        elif fresh.status != "submitting" or not self._under_way(fresh):
             await self.lose(fresh)
         return seen
 
+    async def _took_leave(self, row: JobRow) -> None:
+        """A job is gone that was to leave the queue: whether it was told to is not known.
+
+        It is cancelled if ComfyUI is the one that had it, since it is not in its history.
+        """
+        seen_here = self._seen.get(row.prompt_id) == self._host.epoch
+        if not seen_here and self._within(row.changed_ms, self._order):
+            return
+        if seen_here or await self._is_the_same(row):
+            # Asked long ago, it may have run and gone while nobody looked: nothing is given.
+            never_ran = row.running_ms is None and self._young(row.changed_ms)
+            await self.settle(row, "cancelled", {}, never_ran=never_ran)
+        else:
+            await self.lose(row)
+
+    async def _is_the_same(self, row: JobRow) -> bool:
+        """Whether ComfyUI still has a job that is older than *row*: then it was not restarted."""
+        ended = await self._store.jobs(self._label, before=row.seq, count=EARLIER)
+        open_ = [one for one in await self._store.unfinished(host=self._label) if one.seq < row.seq]
+        for earlier in (*open_[-EARLIER:], *ended):
+            self.recall(earlier)
+            if not isinstance(await self._host.look(earlier.prompt_id), Absent):
+                return True
+        return False
+
+    def _under_way(self, row: JobRow) -> bool:
+        """Whether a job may yet come in that was sent, by whatever process."""
+        sent = self._sent.get(row.prompt_id)
+        if sent is None:
+            return self._young(row.created_ms)
+        return asyncio.get_running_loop().time() - sent < self._forget
+
     def _young(self, since_ms: int) -> bool:
-        return 0 <= self._now_ms() - since_ms < self._forget * 1000
+        return self._within(since_ms, self._forget)
+
+    def _within(self, since_ms: int, seconds: float) -> bool:
+        return 0 <= self._now_ms() - since_ms < seconds * 1000

@@ -37,6 +37,9 @@ MISSED_SECONDS = 5.0
 REMEMBERED = 200
 """Ended jobs that only ComfyUI knows, and that a list may show."""
 
+LONGEST_ID = 64
+"""Characters. ComfyUI before 0.25 takes any text for an id; longer ones are not told."""
+
 _JOURNALED = {"failed": frozenset({"failed", "refused"})}
 """Words of callers for which the journal has more than one."""
 
@@ -89,7 +92,8 @@ async def _alive(jobs: Jobs, grant: str, *, mine: bool, warnings: list[str]) -> 
     # What is in the journal and not open has ended since, and is told as that.
     strangers = [one for one in shown if one not in rows]
     ended = {one for one in strangers if await jobs.store.job(one) is not None}
-    return [*_queued(view, rows, who, but=ended), *rest]
+    unfit = {one for one in strangers if len(one) > LONGEST_ID}
+    return [*_queued(view, rows, who, but=ended | unfit), *rest]
 
 
 def _queued(
@@ -153,7 +157,8 @@ async def _remembered(jobs: Jobs, who: Viewer) -> list[Entry]:
     except HostError:
         # The same trouble was told when the queue was asked for.
         return []
-    unknown = [job for job in told if await jobs.store.job(job.prompt_id) is None]
+    fit = [job for job in told if len(job.prompt_id) <= LONGEST_ID]
+    unknown = [job for job in fit if await jobs.store.job(job.prompt_id) is None]
     return [finished_entry(job, who) for job in unknown]
 
 

@@ -27,6 +27,8 @@ _WORDS: Mapping[str, str] = {
     " likely it never ran.",
     "untold": "The answer to its submit was lost, and ComfyUI does not show this job. It or this"
     " server was away meanwhile, so that nobody can say whether the job ran.",
+    "leaving": "This job was to be taken out of ComfyUI's queue when this server or ComfyUI was"
+    " stopped. ComfyUI has it no more, so that nobody can say whether it ran.",
     "lost": "ComfyUI has this job neither in its queue nor in its history: it was restarted, or"
     " somebody removed the job.",
 }
@@ -44,7 +46,9 @@ def cause_of(row: JobRow, *, seen: int | None, epoch: int, later: Iterable[JobRo
         return "untold" if away or seen is None else "never_seen"
     if away:
         return "restarted"
-    return "lost" if seen is None else "removed"
+    if seen is not None:
+        return "removed"
+    return "leaving" if row.status == "stopping" else "lost"
 
 
 def lost_note(why: str) -> dict[str, Any]:

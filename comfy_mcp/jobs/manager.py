@@ -35,7 +35,7 @@ from comfy_mcp.jobs.show import (
 from comfy_mcp.jobs.table import ends, may_move
 from comfy_mcp.jobs.watch import Live, Watch, after_look
 from comfy_mcp.permit import SubmitPermit
-from comfy_mcp.store.protocol import MadeFile, Store
+from comfy_mcp.store.protocol import JobRow, MadeFile, Store
 from comfy_mcp.workflow import Graph
 from comfy_mcp.workflow.facts import JobFile
 
@@ -138,9 +138,10 @@ class Jobs:
         return await asyncio.shield(task)
 
     async def get(self, prompt_id: str, grant: str) -> Job:
-        """A job as *grant* may see it, after a look at ComfyUI.
+        """A job as *grant* may see it, after a look at ComfyUI; with a warning if that failed.
 
         Raises:
+            HostError: ComfyUI cannot be asked, and the journal does not know the job.
             JobNotFound: neither ComfyUI nor the journal knows it.
         """
         row = await self.store.job(prompt_id)
@@ -148,7 +149,12 @@ class Jobs:
             return elsewhere(row, grant)
         if row is not None and ends(row.status):
             return from_journal(row, grant, self.host, self.now_ms())
-        seen = await self.judge.look(prompt_id, row)
+        try:
+            seen = await self.judge.look(prompt_id, row)
+        except HostError as error:
+            if row is None:
+                raise
+            return self._unasked(row, grant, error)
         if row is None:
             if isinstance(seen, Absent):
                 raise JobNotFound(
@@ -177,12 +183,16 @@ class Jobs:
     async def wait(
         self, prompt_id: str, grant: str, seconds: float, tell: Tell | None = None
     ) -> Job:
-        """As *get*, once the job has ended or *seconds* are over; a time-out is no error."""
+        """As *get*, once the job has ended or *seconds* are over; a time-out is no error.
+
+        While ComfyUI is away it is waited for, since it may come back and know the job or not.
+        """
         if seconds <= 0:
             return await self.get(prompt_id, grant)
         if await self._followers.vitals.still_dead():
             return await self.get(prompt_id, grant)
         watch = self._followers.follow(prompt_id)
+        watch.dead = False
         watch.waiting += 1
         try:
             with suppress(TimeoutError):
@@ -194,12 +204,6 @@ class Jobs:
             return from_journal(watch.ended, grant, self.host, self.now_ms())
         try:
             return await self.get(prompt_id, grant)
-        except HostError as error:
-            row = await self.store.job(prompt_id)
-            if row is None:
-                raise
-            job = from_live(row, grant, None, watch.live, self.now_ms())
-            return job.model_copy(update={"warnings": [*job.warnings, str(error)]})
         except StateError:
             if watch.grant != grant:
                 raise
@@ -232,11 +236,18 @@ class Jobs:
         """
         return await self.store.estimate(self.label, shape)
 
+    def _unasked(self, row: JobRow, grant: str, error: HostError) -> Job:
+        """A job as it was last seen, while ComfyUI cannot be asked."""
+        watch = self._followers.known(row.prompt_id)
+        job = from_live(row, grant, None, watch.live if watch else None, self.now_ms())
+        told = {"queue_position": None, "progress": None, "warnings": [*job.warnings, str(error)]}
+        return job.model_copy(update=told)
+
     async def _submit(
         self, graph: Graph, prompt_id: str, grant: str, permit: SubmitPermit, *, front: bool
     ) -> Submitted:
         watch = await self._followers.expect(prompt_id, grant, len(graph.nodes))
-        self.judge.saw(prompt_id)
+        self.judge.sends(prompt_id)
         try:
             submitted = await self._send(graph, watch, permit, front=front)
         except AnswerLost:
@@ -292,7 +303,8 @@ class Jobs:
             await asyncio.sleep(self._pace.least)
 
     async def _watch_over(self, watch: Watch, grant: str, tell: Tell | None) -> None:
-        while not (watch.final or watch.dead or watch.trouble):
+        failures = watch.failures
+        while not (watch.final or watch.dead or watch.failures != failures):
             version = watch.version
             if tell is not None:
                 await tell(watch.live_for(grant))

@@ -40,22 +40,25 @@ class Watchdog:
         self._jobs = jobs
         self._leave = leave
         self._seconds = seconds
-        self._again_ms = int(again * 1000)
+        self._again = again
 
-    def saw_run(self, watch: Watch, row: JobRow) -> int | None:
-        """Take in that the job of *watch* and *row* runs; the time in ms for the next look, if any.
+    def saw_run(self, watch: Watch, row: JobRow) -> float | None:
+        """Take in that the job of *watch* and *row* runs; the time for the next look, if any.
 
-        A job that is due is stopped in the background.
+        A job that is due is stopped in the background. Its time is counted by the event loop's
+        clock, which does not step; only what it ran before it was seen here, by the journal's.
         """
         if row.cap_ms is None or row.host != self._jobs.label or ends(row.status):
             return None
-        now_ms = self._jobs.now_ms()
-        if watch.ran_ms is None:
-            watch.ran_ms = now_ms
-        began_ms = watch.ran_ms if row.running_ms is None else row.running_ms
-        due_ms = max(began_ms + row.cap_ms, watch.spare_until_ms)
-        if now_ms < due_ms:
-            return due_ms
+        now = asyncio.get_running_loop().time()
+        if watch.ran_from is None:
+            since_ms = 0 if row.running_ms is None else self._jobs.now_ms() - row.running_ms
+            ran_from = now - max(0, since_ms) / 1000
+            # One that was submitted here did not run before.
+            watch.ran_from = ran_from if watch.client_id is None else max(ran_from, watch.since)
+        due = max(watch.ran_from + row.cap_ms / 1000, watch.spare_until)
+        if now < due:
+            return due
         if not watch.being_stopped:
             watch.being_stopped = True
             self._jobs.keep(asyncio.create_task(self._attempt(watch, row)))
@@ -71,7 +74,7 @@ class Watchdog:
                 row.cap_rule,
             )
         finally:
-            watch.spare_until_ms = self._jobs.now_ms() + self._again_ms
+            watch.spare_until = asyncio.get_running_loop().time() + self._again
             watch.being_stopped = False
 
     async def _stop(self, row: JobRow) -> None:

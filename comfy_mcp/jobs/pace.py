@@ -16,7 +16,8 @@ class Pace:
     that ComfyUI does not know counts as lost. An adopted job that nobody waits for is looked at as
     seldom as with a live socket; *sweep* is the time between two searches for jobs to adopt. The
     watchdog tries to stop a job for *stop* at a time, and tries again after *again*. After
-    *silence* without an event or any change ComfyUI is asked whether it works at all.
+    *silence* without an event or any change ComfyUI is asked whether it works at all. *order* is
+    how long whoever takes a job out of the queue is left to say so itself.
     """
 
     live: float = 5.0
@@ -29,3 +30,4 @@ class Pace:
     stop: float = 30.0
     again: float = 30.0
     silence: float = 15.0
+    order: float = 5.0

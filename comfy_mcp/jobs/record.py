@@ -84,9 +84,13 @@ def gpu_ms(result: Mapping[str, Any]) -> int | None:
     return None
 
 
-def never_began(row: JobRow, end: Ended) -> bool:
-    """Whether a job that was cancelled had not begun to run, as far as anybody knows."""
-    return end.outcome == "cancelled" and end.started_ms is None and row.running_ms is None
+def never_began(row: JobRow, status: str, result: Mapping[str, Any]) -> bool:
+    """Whether *row* was asked to leave the queue, and was cancelled before it began.
+
+    Comfy Cloud keeps what was taken out of its queue, as a job without a start.
+    """
+    asked = row.status == "stopping" and status == "cancelled"
+    return asked and row.running_ms is None and result.get("started_ms", 0) is None
 
 
 def made_by(result: Mapping[str, Any]) -> tuple[MadeFile, ...]:

@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from comfy_mcp.errors import HostRejected
+from comfy_mcp.errors import HostRejected, HostTimeout, HostUnreachable
 from comfy_mcp.host import Absent, Ended, Pending, Running, Sighting
 from comfy_mcp.host.standing import Worker
-from comfy_mcp.jobs.record import never_began, result_of
+from comfy_mcp.jobs.record import result_of
 from comfy_mcp.jobs.show import ELSEWHERE
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.permit import StopPermit
@@ -33,6 +33,9 @@ AGAIN = (0.3, 0.7, 1.0, 2.0)
 
 DEAF_TURNS = 3
 """After so many orders without effect ComfyUI is asked whether it works at all."""
+
+OTHERS_SECONDS = 8.0
+"""How long somebody else who is stopping the job is given to write down what became of it."""
 
 LOOKS = (0.02, 0.05, 0.1, 0.25)
 """Seconds between looks; the last one repeats."""
@@ -82,13 +85,22 @@ class _Attempt:
             await self.jobs.store.move_job(self.prompt_id, "stopping", self.jobs.now_ms())
         turn = 0
         while isinstance(self.seen, Pending | Running):
-            self.ran = self.ran or isinstance(self.seen, Running)
-            self.sent.update(await self.jobs.host.stop(self.prompt_id, self.permit))
             pause = AGAIN[min(turn, len(AGAIN) - 1)]
-            await self._look_until(min(loop.time() + pause, deadline))
+            try:
+                await self._once(min(loop.time() + pause, deadline))
+            except (HostUnreachable, HostTimeout):
+                # Away for a moment, perhaps to be restarted: what was begun is not left undone.
+                if loop.time() + pause >= deadline:
+                    raise
+                await asyncio.sleep(pause)
             turn += 1
             if loop.time() >= deadline or (turn >= DEAF_TURNS and await self._is_dead()):
                 break
+
+    async def _once(self, until: float) -> None:
+        self.ran = self.ran or isinstance(self.seen, Running)
+        self.sent.update(await self.jobs.host.stop(self.prompt_id, self.permit))
+        await self._look_until(until)
 
     async def _appear(self, deadline: float) -> None:
         """A submit whose answer was lost may come in late: then it is stopped, too."""
@@ -135,7 +147,7 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
     epoch = jobs.host.epoch
     first = await jobs.judge.look(prompt_id, row)
     if row is not None and isinstance(first, Absent):
-        row = await jobs.store.job(prompt_id) or row
+        row = await _as_others_left_it(jobs, row, seconds)
         if row.status == "cancelled":
             # Somebody else was quicker to take it out of the queue, and it was to leave it.
             return StopReport("cancelled", "pending", (), jobs.now_ms() - began)
@@ -147,6 +159,18 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
     )
     outcome = _outcome(attempt, attempt.first)
     return StopReport(outcome, _word(attempt.first), actions, jobs.now_ms() - began)
+
+
+async def _as_others_left_it(jobs: Jobs, row: JobRow, seconds: float) -> JobRow:
+    """The row of a job that is gone; whoever is taking it out of the queue is waited for."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + min(seconds, OTHERS_SECONDS)
+    while True:
+        row = await jobs.store.job(row.prompt_id) or row
+        if row.status != "stopping" or loop.time() >= deadline:
+            return row
+        await asyncio.sleep(LOOKS[-1])
+        await jobs.judge.look(row.prompt_id, row)
 
 
 async def _shielded(attempt: _Attempt) -> None:
@@ -168,9 +192,7 @@ async def _write_down(attempt: _Attempt) -> None:
     if row is None or attempt.coming:
         return
     if isinstance(attempt.seen, Ended):
-        end = attempt.seen
-        out = isinstance(attempt.first, Pending) and not attempt.ran and never_began(row, end)
-        await attempt.jobs.judge.settle(row, end.outcome, result_of(end), never_ran=out)
+        await attempt.jobs.judge.settle(row, attempt.seen.outcome, result_of(attempt.seen))
     elif isinstance(attempt.seen, Absent):
         attempt.ran = attempt.ran or row.running_ms is not None
         judge = attempt.jobs.judge

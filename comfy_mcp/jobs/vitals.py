@@ -17,7 +17,7 @@ from comfy_mcp.jobs.watch import Watch
 __all__ = ["Vitals", "silence_in_words"]
 
 TOLD_AFTER = 4
-"""So many silences long, a job is said to be silent where ComfyUI's log cannot be read."""
+"""So many silences long, a running job is said to be silent."""
 
 
 class Vitals:
@@ -51,9 +51,9 @@ class Vitals:
         silent = watch.silent_s
         if silent >= self._seconds:
             await self._ask()
+        # Also if the log says nothing of a death: not every death leaves a sign.
         lasting = silent >= TOLD_AFTER * self._seconds and watch.live.status == "in_progress"
-        unheard = lasting and self._worker is Worker.UNKNOWN
-        watch.tell_life(dead=self.dead, silence_s=silent if unheard else None)
+        watch.tell_life(dead=self.dead, silence_s=silent if lasting else None)
 
     async def _ask(self) -> None:
         async with self._asking:

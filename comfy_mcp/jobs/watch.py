@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
+from comfy_mcp.errors import HostError
 from comfy_mcp.host import (
     Closed,
     Ended,
@@ -83,11 +84,12 @@ def _at(live: Live, node_id: str | None, value: float, most: float) -> Live:
 class Watch:
     """One job that somebody follows: *changed* wakes waiters, *poke* makes the follower look.
 
-    *adopted* jobs were submitted by somebody else and are followed at leisure. *wake_ms* is when
-    the follower has to look whatever its pace; *ran_ms* (when it was first seen to run),
-    *being_stopped* and *spare_until_ms* (no attempt before) are the watchdog's. *dead*: ComfyUI
-    works on nothing any more; *silence_s* is how long nothing was heard of the job, where nobody
-    can say why.
+    *adopted* jobs were submitted by somebody else and are followed at leisure. *trouble* is why the
+    last look failed, *failures* how often the journal did. *wake_at* is when the follower has to look whatever
+    its pace; *since* is when the watch was set up; *ran_from* (when it began to run, as far as is
+    known), *being_stopped* and *spare_until* (no attempt before) are the watchdog's; all by the
+    event loop's clock. *dead*: ComfyUI works on nothing any more; *silence_s* is how long nothing
+    was heard of the job, where nobody can say why.
     """
 
     def __init__(
@@ -108,14 +110,15 @@ class Watch:
         self.waiting = 0
         self.version = 0
         self.trouble: Exception | None = None
+        self.failures = 0
         self.adopted = adopted
-        self.wake_ms: int | None = None
-        self.ran_ms: int | None = None
+        self.wake_at: float | None = None
+        self.ran_from: float | None = None
         self.being_stopped = False
-        self.spare_until_ms = 0
+        self.spare_until = 0.0
         self.dead = False
         self.silence_s: float | None = None
-        self._sign = asyncio.get_running_loop().time()
+        self.since = self._sign = asyncio.get_running_loop().time()
         self._changed = asyncio.Event()
         self._poke = asyncio.Event()
 
@@ -135,6 +138,16 @@ class Watch:
         changed = (dead, silence_s is None) != (self.dead, self.silence_s is None)
         self.dead, self.silence_s = dead, silence_s
         if changed:
+            self.announce()
+
+    def fail(self, trouble: Exception) -> None:
+        """Note that a look failed.
+
+        Whoever waits hears of it if it was the journal; a ComfyUI that is away may come back.
+        """
+        self.trouble = trouble
+        if not isinstance(trouble, HostError):
+            self.failures += 1
             self.announce()
 
     def hear(self, event: Event) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +65,8 @@ def _descriptors() -> frozenset[str]:
     """Number and target of every open descriptor; where there is no /proc, none is known."""
     found: set[str] = set()
     with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(DESCRIPTORS):
+        for link in DESCRIPTORS.iterdir():
             # The one that this listing needs is gone again.
             with contextlib.suppress(FileNotFoundError):
-                found.add(f"{name}: {os.readlink(DESCRIPTORS / name)}")
+                found.add(f"{link.name}: {link.readlink()}")
     return frozenset(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 from mcp import Client
 
+from comfy_mcp.embedded import Faults
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.jobs.manager import Jobs
@@ -26,18 +27,19 @@ from comfy_mcp.server import Services, build, now_ms
 from comfy_mcp.settings import Address, Settings
 from comfy_mcp.store import JobRow, SqliteStore
 from comfy_mcp.store.folder import FILE
+from tests.embedded.desk import txt2img
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import EVERYTHING, Desk
 
-__all__ = ["BOUND", "QUICK", "TIMES", "Stage", "by_hand", "fitted"]
+__all__ = ["BOUND", "HELD", "QUICK", "TIMES", "Stage", "by_hand", "fitted", "lengthy"]
 
 QUICK = Pace(
     live=0.5,
     least=0.02,
     most=0.1,
     doubt=0.05,
-    search=0.4,
-    forget=0.5,
+    search=0.3,
+    forget=0.4,
     sweep=0.3,
     stop=5.0,
     again=0.1,
@@ -46,6 +48,9 @@ QUICK = Pace(
 """Looks often enough for tests."""
 
 TIMES = Timeouts(connect=1, answer=1, submit=2, known=1)
+
+HELD = Faults(step_ms=100)
+"""The weather in which a `lengthy` job does not end within `BOUND`."""
 
 BOUND = 20.0
 """Seconds in which every call must be answered, whatever is broken."""
@@ -105,6 +110,7 @@ class Stage:
         max_json: int | None = None,
         look_seconds: float = 0.2,
         patience_ms: int = 5_000,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Desk]:
         """A client at a server of its own, which reaches *host* at *url*."""
         if url is not None:
@@ -112,7 +118,10 @@ class Stage:
         file = self.folder / f"policy-{grant}.json"
         file.write_text(json.dumps(policy or EVERYTHING))
         settings = Settings(
-            address=Address(url or host.url), policies=(file,), state=self.state, grant=grant
+            address=Address(url or host.url, headers or {}),
+            policies=(file,),
+            state=self.state,
+            grant=grant,
         )
         server, services = build(settings, look_seconds=look_seconds, now_ms=clock)
         services.store._database._patience_s = patience_ms / 1000
@@ -135,15 +144,25 @@ class Stage:
         finally:
             await store.close()
 
+    async def settled(self) -> tuple[JobRow, ...]:
+        """The journal, once it has the end of every job; nobody asks ComfyUI for it here."""
+        async with asyncio.timeout(BOUND):
+            rows = await self.rows()
+            while not all(ends(row.status) for row in rows):
+                await asyncio.sleep(0.02)
+                rows = await self.rows()
+        return rows
+
     async def account(self) -> list[str]:
         """What is not true of a job in the journal, in words; [] is as it should be."""
         return [
             f"{row.prompt_id} is {row.status}, but {wrong}"
             for row in await self.rows()
-            for wrong in self._faults(row)
+            for wrong in self.faults(row)
         ]
 
-    def _faults(self, row: JobRow) -> list[str]:
+    def faults(self, row: JobRow) -> list[str]:
+        """What is not true of one job."""
         ours = row.prompt_id
         names = [(host, host.name_of(ours)) for host in self.hosts]
         posts = sum(host.posts(ours) for host in self.hosts)
@@ -210,6 +229,11 @@ def fitted(
         return jobs
 
     vars(services)["_connect"] = connect
+
+
+def lengthy() -> dict[str, Any]:
+    """A job that runs for as long as `HELD` is the weather, and can be stopped at any step."""
+    return txt2img(steps=400)
 
 
 async def by_hand(host: WitnessedHost, body: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ import pytest
 from comfy_mcp.embedded import BadAnswer, Faults
 from tests.faults.promise import promised
 from tests.faults.server_process import command
-from tests.faults.stage import BOUND, Stage
+from tests.faults.stage import BOUND, HELD, Stage, lengthy
 from tests.faults.witness import WitnessedHost
-from tests.tools.desk import card, graph, sent
+from tests.tools.desk import card, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -170,9 +170,10 @@ async def test_killed_while_somebody_waits(stage: Stage, host: WitnessedHost) ->
         child.kill()
         await child.wait()
     async with stage.sit(host) as desk:
+        (row,) = await stage.settled()
         job = await the_job(desk)
 
-    assert job["status"] == "completed"
+    assert row.status == job["status"] == "completed"
     assert sent(host) == ["POST /prompt"]
 
 
@@ -198,13 +199,12 @@ async def test_killed_before_the_end_was_noted(stage: Stage, host: WitnessedHost
     job="runs on, once",
 )
 async def test_killed_before_a_cancel_was_sent(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(node_ms=700)
+    host.faults = HELD
 
     async with stage.sit(host) as desk:
-        first = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        first = await desk.ask("run_workflow", workflow=lengthy(), wait_seconds=0)
         second = await desk.ask("run_workflow", workflow=card(2), wait_seconds=0)
         asked = {"prompt_id": second["prompt_id"]}
-        host.faults = Faults(node_ms=2_000)
         await killed_at(stage, host, "stopping", "cancel_job", **asked)
         host.faults = Faults()
         job = await desk.ask("get_job", wait_seconds=10, **asked)
@@ -220,10 +220,11 @@ async def test_killed_before_a_cancel_was_sent(stage: Stage, host: WitnessedHost
     job="stopped",
 )
 async def test_killed_while_cancelling(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = HELD
+
     async with stage.sit(host) as desk:
-        begun = await desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
+        begun = await desk.ask("run_workflow", workflow=lengthy(), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
-        host.faults = Faults(node_ms=3_000)
     asked = {"prompt_id": begun["prompt_id"]}
     await killed_at(stage, host, "ordered", "cancel_job", **asked)
     host.faults = Faults()
@@ -239,8 +240,8 @@ async def test_killed_while_cancelling(stage: Stage, host: WitnessedHost) -> Non
     job="stopped; told in the same words by both",
 )
 async def test_two_processes_on_one_state(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(node_ms=200)
-    asked = {"workflow": graph("slow"), "wait_seconds": 15}
+    host.faults = HELD
+    asked = {"workflow": lengthy(), "wait_seconds": 15}
 
     async with process(stage, host, "run_workflow", **asked) as child, stage.sit(host) as desk:
         await host.until(lambda now: now.running is not None, BOUND)
@@ -270,3 +271,48 @@ async def test_two_processes_with_one_key(stage: Stage, host: WitnessedHost) -> 
     assert there["prompt_id"] == here["prompt_id"]
     assert there["status"] == here["status"] == "completed"
     assert sent(host) == ["POST /prompt"]
+
+
+@promised(
+    fault="Our process and ComfyUI are both killed while a job runs",
+    told="`lost`, by the next process",
+    job="began once, was not finished",
+)
+async def test_both_killed(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(node_ms=60_000)
+
+    async with process(stage, host, "run_workflow", workflow=card(1)) as child, bound():
+        await host.until(lambda now: now.node == "1", BOUND)
+        child.kill()
+        await child.wait()
+    host.faults = Faults()
+    await host.restart()
+    async with stage.sit(host) as desk:
+        job = await the_job(desk)
+
+    assert job["status"] == "lost"
+    assert sent(host) == ["POST /prompt"]
+
+
+@promised(
+    fault="Killed before a cancel was sent, and ComfyUI restarts before anybody looks",
+    told="`lost`, by the next process",
+    job="ended unseen; not told to be cancelled, since nobody stopped it",
+)
+async def test_killed_before_a_cancel_was_sent_and_nobody_looked(
+    stage: Stage, host: WitnessedHost
+) -> None:
+    host.faults = HELD
+
+    async with stage.sit(host) as desk:
+        first = await desk.ask("run_workflow", workflow=lengthy(), wait_seconds=0)
+        second = await desk.ask("run_workflow", workflow=card(2), wait_seconds=0)
+    await killed_at(stage, host, "stopping", "cancel_job", prompt_id=second["prompt_id"])
+    host.faults = Faults()
+    await host.until(lambda now: second["prompt_id"] in now.finished, BOUND)
+    await host.restart()
+    async with stage.sit(host) as desk:
+        job = await desk.ask("get_job", prompt_id=second["prompt_id"], wait_seconds=10)
+        await desk.ask("get_job", prompt_id=first["prompt_id"], wait_seconds=10)
+
+    assert job["status"] == "lost"

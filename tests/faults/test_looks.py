@@ -11,12 +11,13 @@ import pytest
 
 from comfy_mcp.embedded import BadAnswer, Faults
 from tests.faults.promise import promised
-from tests.faults.stage import Stage, by_hand
+from tests.faults.stage import HELD, Stage, by_hand, lengthy
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
 
 pytestmark = pytest.mark.anyio
 
+COPY = "22222222-2222-4222-8222-222222222222"
 LOOKS = ("/jobs*", "/queue", "/history*")
 
 
@@ -65,11 +66,13 @@ async def test_an_answer_that_is_too_large_to_be_read(stage: Stage, profile: str
 
 
 @promised(
-    fault="A proxy answers looks with 502, pages, half or wrong JSON, for a while",
+    fault="A proxy answers looks with 404, 502, pages, half or wrong JSON, for a while",
     told="the job as it was last seen, with a warning; then `completed`",
     job="untouched; never told to be lost",
 )
-@pytest.mark.parametrize("what", ["502", "html", "truncated", "wrong_types", "reset"])
+@pytest.mark.parametrize(
+    "what", ["404", "404 NO_ROUTE", "502", "html", "truncated", "wrong_types", "reset"]
+)
 async def test_looks_that_are_answered_wrongly_for_a_while(
     stage: Stage, host: WitnessedHost, what: str
 ) -> None:
@@ -175,3 +178,66 @@ async def test_an_id_that_stands_in_the_queue_twice(stage: Stage, host: Witnesse
     assert report["job"]["status"] == "cancelled"
     assert left == ()
     stage.by_hand.add(twice)
+
+
+@promised(
+    fault="The file of a finished job was deleted in ComfyUI's folder",
+    told="`completed`, and for view_output `output`: the file is not there any more",
+    job="ran once",
+)
+async def test_an_output_that_was_deleted(stage: Stage, host: WitnessedHost) -> None:
+    async with stage.sit(host) as desk:
+        job = await desk.ask("run_workflow", workflow=card(1))
+        (output,) = job["outputs"]
+        (host.folder / "output" / output["filename"]).unlink()
+        _, body = await desk.refusal("view_output", uri=output["uri"])
+        again = await desk.ask("get_job", prompt_id=job["prompt_id"])
+
+    assert body["code"] == "output"
+    assert again["status"] == "completed"
+
+
+@promised(
+    fault="A gateway answers for the jobs routes only, with a 404 of its own in JSON",
+    told="nothing of it: `completed`",
+    job="followed by queue and history; a stranger's 404 loses no job",
+)
+async def test_a_404_that_is_not_comfyuis(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(node_ms=200, http=(BadAnswer("404 NO_ROUTE", "GET", "/jobs*"),))
+
+    async with stage.sit(host) as desk:
+        job = await desk.ask("run_workflow", workflow=card(1))
+
+    assert job["status"] == "completed"
+    assert sent(host) == ["POST /prompt"]
+
+
+@promised(
+    fault="Somebody queues a copy of our job, with our mark in it, under an id of their own",
+    told="each job under its own id; a cancel of ours: `cancelled`",
+    job="the copy is never taken for ours, nor stopped instead of it",
+)
+@pytest.mark.parametrize("profile", ["0.3.64", "0.8", "0.33"])
+async def test_a_copy_of_our_job(stage: Stage, profile: str) -> None:
+    host = await stage.comfyui(profile=profile)
+    host.faults = HELD
+
+    async with stage.sit(host) as desk:
+        first = await desk.ask("run_workflow", workflow=lengthy(), wait_seconds=0)
+        await host.until(lambda now: now.running == first["prompt_id"])
+        second = await desk.ask("run_workflow", workflow=card(2), wait_seconds=0)
+        (posted,) = [
+            seen.body
+            for seen in host.seen
+            if seen.method == "POST" and seen.body.get("prompt_id") == second["prompt_id"]
+        ]
+        body = {**posted, "prompt_id": COPY, "prompt": card(3)}
+        await by_hand(host, body)
+        report = await desk.ask("cancel_job", prompt_id=second["prompt_id"])
+        left = host.pending
+        await desk.ask("cancel_job", prompt_id=first["prompt_id"])
+        await host.until(lambda now: COPY in now.finished)
+
+    assert report["outcome"] == "cancelled"
+    assert left == (COPY,)
+    assert host.ends[COPY] == "success"

@@ -9,9 +9,9 @@ import asyncio
 
 import pytest
 
-from comfy_mcp.embedded import Faults
-from tests.faults.promise import promised
+from comfy_mcp.embedded import BadAnswer, Faults
 from tests.faults.lines import relay, stranger
+from tests.faults.promise import promised
 from tests.faults.stage import Stage
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
@@ -79,14 +79,13 @@ async def test_a_restart_between_success_and_history(stage: Stage, host: Witness
     job="began once, was not finished",
 )
 async def test_a_restart_while_somebody_waits(stage: Stage, host: WitnessedHost) -> None:
-    async with stage.sit(host) as desk:
-        async with asyncio.TaskGroup() as group:
-            call = desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=15)
-            waiting = group.create_task(call)
-            await host.until(lambda now: now.running is not None)
-            await host.restart()
+    async with stage.sit(host) as desk, asyncio.TaskGroup() as group:
+        call = desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=15)
+        waiting = group.create_task(call)
+        await host.until(lambda now: now.running is not None)
+        await host.restart()
+        job = await waiting
 
-    job = waiting.result()
     assert (job["status"], job["error"]["type"]) == ("lost", "restarted")
 
 
@@ -150,3 +149,52 @@ async def test_something_else_at_the_same_address(stage: Stage, host: WitnessedH
     assert (looked["code"], ran["code"]) == ("not_comfyui", "not_comfyui")
     assert not any(method == "POST" for method in asked)
     assert job["status"] == "lost"
+
+
+@promised(
+    fault="ComfyUI dies while a submit is under way, before or after it took the job",
+    told="`answer_lost`; then `lost`, because it is `untold` whether it ran",
+    job="not sent again; did not get far",
+)
+@pytest.mark.parametrize("after", [False, True], ids=["not-taken", "taken"])
+async def test_a_restart_while_a_submit_is_under_way(
+    stage: Stage, host: WitnessedHost, after: bool
+) -> None:
+    host.faults = Faults(
+        http=(BadAnswer("mute", "POST", "/prompt", after=after, times=1),), node_ms=60_000
+    )
+
+    async with stage.sit(host) as desk, asyncio.TaskGroup() as group:
+        waiting = group.create_task(desk.refusal("run_workflow", workflow=card(1)))
+        await host.until(lambda now: sent(now) != [] and after == (now.running is not None))
+        host.faults = Faults()
+        await host.restart()
+        _, body = await waiting
+        job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=10)
+
+    assert body["code"] == "answer_lost"
+    assert (job["status"], job["error"]["type"]) == ("lost", "untold")
+    assert sent(host) == ["POST /prompt"]
+
+
+@promised(
+    fault="A server is pointed at another ComfyUI while its old one still has a job",
+    told="the job as it was last known, with a warning; a cancel: `host_rejected`",
+    job="nobody touches it; the server that works with its ComfyUI tells of it: `completed`",
+)
+async def test_a_server_that_is_pointed_elsewhere(stage: Stage) -> None:
+    here, there = await stage.comfyui(), await stage.comfyui()
+    here.faults = Faults(node_ms=400)
+
+    async with stage.sit(here) as desk, stage.sit(there) as moved:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        asked = {"prompt_id": begun["prompt_id"]}
+        seen = await moved.ask("get_job", **asked)
+        _, body = await moved.refusal("cancel_job", **asked)
+        job = await desk.ask("get_job", wait_seconds=10, **asked)
+
+    assert seen["status"] in {"pending", "in_progress"}
+    assert any("another ComfyUI" in warning for warning in seen["warnings"])
+    assert body["code"] == "host_rejected"
+    assert job["status"] == "completed"
+    assert sent(there) == []

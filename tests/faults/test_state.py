@@ -18,7 +18,7 @@ from tests.faults.disks import DISKS
 from tests.faults.promise import promised
 from tests.faults.stage import Stage
 from tests.faults.witness import WitnessedHost
-from tests.tools.desk import EVERYTHING, card, graph, sent
+from tests.tools.desk import EVERYTHING, card, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +31,7 @@ class Clock:
     step_ms = 0
 
     def __call__(self) -> int:
+        """Milliseconds since the epoch."""
         return now_ms() + self.step_ms
 
 

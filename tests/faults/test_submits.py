@@ -10,13 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from comfy_mcp.embedded import BadAnswer, Faults
+from comfy_mcp.embedded import CLOUD_KEY, BadAnswer, Faults
 from tests.faults.promise import promised
-from tests.faults.stage import TIMES, Stage
+from tests.faults.stage import TIMES, Stage, by_hand
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, sent
 
 pytestmark = pytest.mark.anyio
+
+
+KEY = {"X-API-Key": CLOUD_KEY}
 
 
 def spoiled(what: str, *, after: bool = False) -> Faults:
@@ -49,12 +52,12 @@ async def test_an_answer_that_is_lost_before_the_job_was_taken(
     told="nothing of it: `completed`",
     job="found by its id, or by the mark that we left on it; runs once",
 )
-@pytest.mark.parametrize("profile", ["0.3.40", "0.3.64", "0.8", "0.33"])
+@pytest.mark.parametrize("profile", ["0.3.40", "0.3.64", "0.8", "0.33", "cloud"])
 async def test_an_answer_that_is_lost_after_the_job_was_taken(stage: Stage, profile: str) -> None:
     host = await stage.comfyui(profile=profile)
-    host.faults = Faults(lose_answer="after")
+    host.faults = spoiled("reset", after=True)
 
-    async with stage.sit(host) as desk:
+    async with stage.sit(host, headers=KEY) as desk:
         job = await desk.ask("run_workflow", workflow=card(1))
 
     assert (job["status"], job["warnings"]) == ("completed", [])
@@ -117,21 +120,6 @@ async def test_a_reset_before_the_job_was_taken(stage: Stage, host: WitnessedHos
 
 
 @promised(
-    fault="The connection is reset, and the job was taken",
-    told="nothing of it: `completed`",
-    job="found by its id; runs once",
-)
-async def test_a_reset_after_the_job_was_taken(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = spoiled("reset", after=True)
-
-    async with stage.sit(host) as desk:
-        job = await desk.ask("run_workflow", workflow=card(1))
-
-    assert (job["status"], job["warnings"]) == ("completed", [])
-    assert sent(host) == ["POST /prompt"]
-
-
-@promised(
     fault="ComfyUI's own 500, and the job was not taken",
     told="`not_comfyui`: it broke down over this request, its log says why",
     job="never ran; not sent again",
@@ -185,11 +173,11 @@ async def test_a_proxys_page_for_a_job_that_did_not_get_through(
 
 
 @promised(
-    fault="A proxy's 502 or 503, and the job did get through",
+    fault="The same, or any other answer that is not ComfyUI's, and the job did get through",
     told="nothing of it: `completed`",
     job="found by its id; runs once",
 )
-@pytest.mark.parametrize("status", ["502", "503"])
+@pytest.mark.parametrize("status", ["502", "503", "504", "408", "404", "302", "202"])
 async def test_a_proxys_page_for_a_job_that_did_get_through(
     stage: Stage, host: WitnessedHost, status: str
 ) -> None:
@@ -269,20 +257,43 @@ async def test_an_answer_without_end(stage: Stage, host: WitnessedHost) -> None:
 
 
 @promised(
-    fault="A redirect, such as a proxy's login",
+    fault="A redirect of everything, such as a proxy's login",
     told="`not_comfyui`: it sends us elsewhere, and what to set",
-    job="never ran; neither workflow nor credentials went to the other address",
+    job="not sent: neither workflow nor credentials went to the other address",
 )
 async def test_a_redirect(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = spoiled("302")
+    host.faults = Faults(http=(BadAnswer("302"),))
 
     async with stage.sit(host) as desk:
         text, body = await desk.refusal("run_workflow", workflow=card(1))
 
     assert body["code"] == "not_comfyui"
     assert "sends us elsewhere" in text
-    assert [row.status for row in await stage.rows()] == ["refused"]
-    assert sent(host) == ["POST /prompt"]
+    assert sent(host) == []
+
+
+@promised(
+    fault="A proxy gives up at once, and passes the submit on later",
+    told="`answer_lost`; asked later: `completed`",
+    job="runs once, under the id that the agent was told; its key stays with it",
+)
+@pytest.mark.parametrize("status", ["500", "502", "504"])
+async def test_a_submit_that_is_passed_on_later(
+    stage: Stage, host: WitnessedHost, status: str
+) -> None:
+    host.faults = spoiled(status)
+    asked = {"workflow": card(1), "idempotency_key": "one"}
+
+    async with stage.sit(host, pace=replace(stage.pace, forget=30)) as desk:
+        _, body = await desk.refusal("run_workflow", **asked)
+        (posted,) = [seen for seen in host.seen if seen.method == "POST"]
+        stage.by_hand.add(body.get("prompt_id", ""))
+        await by_hand(host, posted.body)
+        job = await desk.ask("run_workflow", **asked)
+
+    assert body["code"] == "answer_lost"
+    assert (job["prompt_id"], job["status"]) == (body["prompt_id"], "completed")
+    assert sent(host) == ["POST /prompt"] * 2
 
 
 @promised(
@@ -320,4 +331,22 @@ async def test_a_call_that_is_repeated_because_its_answer_was_lost(
     assert body["code"] == "answer_lost"
     assert {job["prompt_id"] for job in jobs} == {body["prompt_id"]}
     assert {job["status"] for job in jobs} == {"completed"}
+    assert sent(host) == ["POST /prompt"]
+
+
+@promised(
+    fault="Comfy Cloud's queue is full for this account",
+    told="`host_rejected`, which may be tried again: when one of one's jobs has ended",
+    job="never ran; not sent again",
+)
+async def test_a_full_queue_of_comfy_cloud(stage: Stage) -> None:
+    host = await stage.comfyui(profile="cloud")
+    host.faults = spoiled("429 QUEUE_LIMIT")
+
+    async with stage.sit(host, headers=KEY) as desk:
+        text, body = await desk.refusal("run_workflow", workflow=card(1))
+
+    assert (body["code"], body["retryable"]) == ("host_rejected", True)
+    assert "queue" in text
+    assert "when one of your jobs has ended" in text
     assert sent(host) == ["POST /prompt"]

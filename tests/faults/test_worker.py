@@ -6,6 +6,7 @@ A stop is sent again until the job is seen to be gone; a job that cannot be stop
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -241,3 +242,92 @@ async def test_a_restart_while_a_cancel_is_under_way(stage: Stage, host: Witness
 
     assert cancelling.result()["outcome"] == "not_found"
     assert job["status"] == "lost"
+
+
+@promised(
+    fault="The worker dies over somebody else's job while ours waits",
+    told="`pending`, with the error `worker_dead`; a cancel works: `cancelled`",
+    job="never ran; taken out of the queue when asked",
+)
+async def test_a_worker_that_dies_over_anothers_job(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(dead_worker=True)
+    await by_hand(host, {"prompt": card(9)})
+
+    async with stage.sit(host) as desk:
+        job = await desk.ask("run_workflow", workflow=card(1), wait_seconds=15)
+        report = await desk.ask("cancel_job", prompt_id=job["prompt_id"])
+
+    assert (job["status"], job["error"]["type"]) == ("pending", "worker_dead")
+    assert report["outcome"] == "cancelled"
+    assert report["job"]["status"] == "cancelled"
+
+
+@promised(
+    fault="The worker is dead, and a proxy hides ComfyUI's log",
+    told="`in_progress`, with the warning that nothing was heard of the job for long",
+    job="not called dead, since nobody can know; `lost` after a restart",
+)
+async def test_a_dead_worker_whose_log_is_hidden(stage: Stage, host: WitnessedHost) -> None:
+    hidden = (BadAnswer("404", "GET", "/internal/*"),)
+    host.faults = Faults(dead_worker=True, http=hidden)
+
+    async with stage.sit(host) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=2)
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
+        host.faults = Faults()
+        await host.restart()
+        after = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
+
+    assert job["status"] == "in_progress"
+    assert any("No sign of life" in warning for warning in job["warnings"])
+    assert after["status"] == "lost"
+
+
+@promised(
+    fault="clear_queue, and its order does not get through, or its answer does not come back",
+    told="how many jobs were taken out, once that is seen; or an error, and to try again",
+    job="those that waited are `cancelled` or run to `completed`, as they are told",
+)
+@pytest.mark.parametrize("after", [False, True], ids=["not-done", "done"])
+@pytest.mark.parametrize("what", ["reset", "502"])
+async def test_an_order_to_clear_the_queue_that_is_lost(
+    stage: Stage, host: WitnessedHost, what: str, after: bool
+) -> None:
+    host.faults = Faults(node_ms=200)
+
+    async with stage.sit(host) as desk:
+        jobs = [
+            await desk.ask("run_workflow", workflow=card(color), wait_seconds=0)
+            for color in range(3)
+        ]
+        bad = BadAnswer(what, "POST", "/queue", after=after, times=1)
+        host.faults = Faults(node_ms=200, http=(bad,))
+        report = await desk.call("clear_queue")
+        told = [
+            await desk.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=10) for job in jobs
+        ]
+
+    assert report.is_error or report.structured_content["cleared"] == 2
+    assert {job["status"] for job in told} <= {"completed", "cancelled"}
+
+
+@promised(
+    fault="The worker is dead, and nothing in ComfyUI's log says so",
+    told="`in_progress`, with the warning that nothing was heard of the job for long",
+    job="not called dead, since nobody can know; `lost` after a restart",
+)
+async def test_a_dead_worker_that_left_no_sign(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(dead_worker=True)
+
+    async with stage.sit(host, pace=replace(stage.pace, silence=0.3)) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        host.log.clear()
+        await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=2)
+        job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
+        host.faults = Faults()
+        await host.restart()
+        after = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
+
+    assert job["status"] == "in_progress"
+    assert any("No sign of life" in warning for warning in job["warnings"])
+    assert after["status"] == "lost"

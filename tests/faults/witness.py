@@ -29,7 +29,8 @@ class WitnessedHost(EmbeddedHost):
         running = self.running
         if running is not None and running != self._ran:
             self.starts[running] += 1
-            self._note_mark(self.queue.running[0].extra_data, running)
+            if self.profile.prompt_ids == "ignored":
+                self._note_mark(self.queue.running[0].extra_data, running)
         self._ran = running
         for prompt_id, entry in self.queue.history.items():
             if prompt_id not in self.ends:

@@ -23,7 +23,7 @@ from comfy_mcp.errors import (
     OutputError,
     PermitError,
 )
-from comfy_mcp.host import Absent, Ended, OutputFile
+from comfy_mcp.host import Absent, Ended, OutputFile, Running
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.permit import StopPermit, SubmitPermit
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from conftest import Stranger
 
 pytestmark = pytest.mark.anyio
+
+FOREVER = 2**62
 
 SECRET = "s3cr3t-k3y"
 HEADERS = {"X-API-Key": SECRET, "Authorization": f"Bearer {SECRET}"}
@@ -398,7 +400,7 @@ async def test_headers_go_with_every_request_and_no_origin_does(
     await host.stats()
     made = await send(host)
     await host.look(made)
-    await host.stop(made, StopPermit(decision_id="d", prompt_ids=[made], deadline_ms=1))
+    await host.stop(made, StopPermit(decision_id="d", prompt_ids=[made], deadline_ms=FOREVER))
     with pytest.raises(OutputError):
         await host.view(OutputFile("2", "images", "none.png"), limit=10)
 
@@ -434,7 +436,7 @@ async def test_every_request_is_below_the_prefix_and_api(
     made = await send(host)
     await host.running()
     await host.look(made)
-    await host.stop(made, StopPermit(decision_id="d", prompt_ids=[made], deadline_ms=1))
+    await host.stop(made, StopPermit(decision_id="d", prompt_ids=[made], deadline_ms=FOREVER))
 
     assert front.seen
     assert all(path.startswith(f"{prefix}/api/") for _, path in front.seen)
@@ -480,7 +482,7 @@ async def test_without_a_good_permit_nothing_is_sent(
     assert comfy.seen == []
 
 
-@pytest.mark.parametrize(("prompt_id", "deadline_ms"), [("other", 1), ("p", -1)])
+@pytest.mark.parametrize(("prompt_id", "deadline_ms"), [("other", FOREVER), ("p", -1)])
 async def test_without_a_good_permit_nothing_is_stopped(
     client: Client, embedded: Start, prompt_id: str, deadline_ms: int
 ) -> None:
@@ -579,3 +581,15 @@ async def test_which_job_runs_is_known_on_every_version(
         await comfy.until(lambda it: it.running is not None)
 
         assert await host.running() == made
+
+
+@pytest.mark.parametrize("body", ['{"message": "no Route matched with those values"}', "{}", "[]"])
+async def test_a_gateways_own_404_does_not_lose_a_job_that_runs(
+    client: Client, embedded: Start, proxy: Proxy, send: Send, body: str
+) -> None:
+    comfy = await embedded("0.33", faults=Faults(node_ms=60_000))
+    made = await send(client(comfy.url))
+    await comfy.until(lambda it: it.running == made)
+    front = await proxy(comfy.url, own={f"/api/jobs/{made}": (404, body)})
+
+    assert await client(front.url).look(made) == Running()

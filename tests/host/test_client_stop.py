@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+FOREVER = 2**62
+
+Proxy = Callable[..., Awaitable["Stranger"]]
 Start = Callable[..., Awaitable[EmbeddedHost]]
 Client = Callable[..., ComfyHost]
 Send = Callable[..., Awaitable[str]]
@@ -31,7 +35,7 @@ DELETE = "POST /api/queue {delete}"
 
 
 def leave(prompt_id: str) -> StopPermit:
-    return StopPermit(decision_id="dec_1", prompt_ids=[prompt_id], deadline_ms=0)
+    return StopPermit(decision_id="dec_1", prompt_ids=[prompt_id], deadline_ms=FOREVER)
 
 
 async def queued(comfy: EmbeddedHost, graph: Any) -> str:
@@ -181,3 +185,20 @@ async def test_a_stop_that_is_not_taken_is_told(
 
     with pytest.raises(NotComfyUI):
         await client((await stranger(broken)).url).stop("p", leave("p"))
+
+
+@pytest.mark.parametrize("version", ["", "my-fork"])
+async def test_a_comfyui_that_tells_no_version_is_not_trusted_to_aim_its_interrupts(  # noqa: PLR0917 - fixtures
+    client: Client, embedded: Start, proxy: Proxy, graph: MakeGraph, send: Send, version: str
+) -> None:
+    comfy = await embedded("0.3.40", faults=SLOWLY)
+    stats = json.dumps({"system": {"comfyui_version": version}})
+    front = await proxy(comfy.url, own={"/api/system_stats": (200, stats)})
+    host = client(front.url)
+    theirs = await queued(comfy, graph())
+    await comfy.until(lambda it: it.running == theirs)
+    ours = await send(host)
+
+    assert await host.stop(ours, leave(ours)) == (DELETE,)
+    assert front.asked("POST", "/api/interrupt") == 0
+    assert comfy.running == theirs

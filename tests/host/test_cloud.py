@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+FOREVER = 2**62
+
 KEY = {"X-API-Key": CLOUD_KEY}
 BUSY = Faults(deaf_ms=60_000)
 
@@ -36,7 +38,7 @@ MakeGraph = Callable[..., Any]
 
 
 def leave(*prompt_ids: str) -> StopPermit:
-    return StopPermit(decision_id="dec_1", prompt_ids=prompt_ids, deadline_ms=0)
+    return StopPermit(decision_id="dec_1", prompt_ids=prompt_ids, deadline_ms=FOREVER)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+FOREVER = 2**62
+
 Start = Callable[..., Awaitable[EmbeddedHost]]
 Client = Callable[..., ComfyHost]
 Send = Callable[..., Awaitable[str]]
@@ -33,7 +35,7 @@ BUSY = Faults(deaf_ms=60_000)
 
 
 def leave(*prompt_ids: str) -> StopPermit:
-    return StopPermit(decision_id="dec_1", prompt_ids=prompt_ids, deadline_ms=0)
+    return StopPermit(decision_id="dec_1", prompt_ids=prompt_ids, deadline_ms=FOREVER)
 
 
 async def stranger_queues(comfy: EmbeddedHost, graph: Any, extra: Any = None) -> str:

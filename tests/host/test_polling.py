@@ -16,6 +16,8 @@ from comfy_mcp.permit import StopPermit
 
 pytestmark = pytest.mark.anyio
 
+FOREVER = 2**62
+
 Start = Callable[..., Awaitable[EmbeddedHost]]
 Client = Callable[..., ComfyHost]
 Send = Callable[..., Awaitable[str]]
@@ -87,7 +89,7 @@ async def test_a_queue_that_changed_is_read_again(
         first = await send(host, graph(n1={"color": 1}))
         second = await send(host, graph(n1={"color": 2}))
         assert await host.look(second) == Pending(2)
-        permit = StopPermit(decision_id="d", prompt_ids=[first], deadline_ms=0)
+        permit = StopPermit(decision_id="d", prompt_ids=[first], deadline_ms=FOREVER)
         await host.remove([first], permit)
         now[0] += 1
 

@@ -64,11 +64,31 @@ def test_a_job_that_carries_our_tag_is_told_by_our_id_and_known_from_then_on() -
         queue_pending=[item(2, "a", tag("ours-2")), item(1, "b", tag("ours-3"))],
     )
 
-    told = of_queue(queue, aliases)
+    told = of_queue(queue, aliases, by_tag=True)
 
     assert [job.prompt_id for job in told.running] == ["ours-1"]
     assert [job.prompt_id for job in told.pending] == ["ours-3", "ours-2"]
     assert aliases.theirs("ours-2") == "a"
+
+
+def test_where_comfyui_keeps_ids_a_copied_tag_tells_nothing() -> None:
+    queue = Queue(queue_running=[], queue_pending=[item(1, "theirs", tag("ours"))])
+
+    assert [job.prompt_id for job in of_queue(queue, Aliases()).pending] == ["theirs"]
+
+
+@pytest.mark.parametrize("other", ["theirs-2", "ours"])
+def test_a_tag_that_is_there_twice_or_beside_its_own_id_tells_nothing(other: str) -> None:
+    aliases = Aliases()
+    queue = Queue(
+        queue_running=[item(0, other, tag("ours"))],
+        queue_pending=[item(1, "theirs-1", tag("ours"))],
+    )
+
+    told = of_queue(queue, aliases, by_tag=True)
+
+    assert [job.prompt_id for job in (*told.running, *told.pending)] == [other, "theirs-1"]
+    assert not aliases.knows("ours")
 
 
 def test_ties_are_broken_by_comfyuis_own_ids_and_not_by_ours() -> None:
@@ -77,7 +97,10 @@ def test_ties_are_broken_by_comfyuis_own_ids_and_not_by_ours() -> None:
         queue_pending=[item(1, "b", tag("1-ours")), item(1, "a", tag("2-ours"))],
     )
 
-    assert [job.prompt_id for job in of_queue(queue, Aliases()).pending] == ["2-ours", "1-ours"]
+    assert [job.prompt_id for job in of_queue(queue, Aliases(), by_tag=True).pending] == [
+        "2-ours",
+        "1-ours",
+    ]
 
 
 def test_the_light_list_says_the_same_as_the_queue() -> None:

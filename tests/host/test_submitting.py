@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
-from comfy_mcp.embedded import EmbeddedHost, Faults
+from comfy_mcp.embedded import BadAnswer, EmbeddedHost, Faults
 from comfy_mcp.errors import AnswerLost, HostTimeout, HostUnreachable, NotComfyUI
 from comfy_mcp.host import Absent
 from comfy_mcp.host.client import ComfyHost
@@ -192,10 +192,24 @@ async def test_a_handler_that_broke_down_before_it_queued_the_job_has_refused_it
     made = str(uuid4())
 
     with pytest.raises(NotComfyUI):
-        await submitted(client(front.url), graph(), made)
+        await submitted(client(front.url, timeouts=Timeouts(breakdown=0.2)), graph(), made)
 
     assert front.asked("POST", "/api/prompt") == 1
-    assert front.asked("GET", f"/api/jobs/{made}") == 2
+    assert front.asked("GET", f"/api/jobs/{made}") > 1
+
+
+async def test_a_job_that_is_queued_only_after_a_proxys_500_is_found_and_not_refused(
+    client: Client, embedded: Start, graph: MakeGraph, proxy: Callable[..., Awaitable[Stranger]]
+) -> None:
+    comfy = await embedded()
+    front = await proxy(comfy.url, own={"/api/prompt": (500, BROKE_DOWN)})
+    made = str(uuid4())
+    sending = asyncio.create_task(submitted(client(front.url), graph(), made))
+    await comfy.until(lambda it: any(each.path == f"/jobs/{made}" for each in it.seen))
+
+    await submitted(client(comfy.url), graph(), made)
+
+    assert await sending == Submitted()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -234,3 +248,17 @@ async def test_our_id_travels_with_the_job(client: Client, embedded: Start, send
 
     (body,) = [each.body for each in comfy.seen if each.path == "/prompt"]
     assert body["extra_data"] == {"comfy_mcp_guard": {"prompt_id": made}}
+
+
+@pytest.mark.parametrize("status", [202, 204, 302, 408, 409, 425])
+async def test_words_that_are_not_comfyuis_leave_open_whether_the_job_was_taken(
+    client: Client, embedded: Start, graph: MakeGraph, status: int
+) -> None:
+    bad = BadAnswer(str(status), "POST", "/prompt", after=True)
+    comfy = await embedded(faults=Faults(http=(bad,)))
+
+    with pytest.raises(AnswerLost):
+        await submitted(client(comfy.url), graph())
+
+    assert submits(comfy) == 1
+    await comfy.until(lambda it: len(it.finished) == 1)

@@ -39,7 +39,15 @@ RESERVED = Charge(
 """What every job of ann takes of her budget of GPU time until it is known what it took."""
 
 QUICK = Pace(
-    live=0.5, least=0.02, most=0.1, doubt=0.05, search=0.4, forget=0.5, stop=5.0, again=0.1
+    live=0.5,
+    least=0.02,
+    most=0.1,
+    doubt=0.05,
+    search=0.4,
+    forget=0.5,
+    stop=5.0,
+    again=0.1,
+    order=0.3,
 )
 """Looks often enough for tests."""
 

@@ -27,8 +27,8 @@ async def test_a_change_of_the_queue_makes_few_look_however_many_are_followed(
 ) -> None:
     comfy = await embedded(faults=Faults(deaf_ms=60_000))
     here = office(comfy.url, pace=replace(QUICK, live=3600, least=3600, most=3600, silence=3600))
-    made = [await here.run(graph(n1={"color": number})) for number in range(MANY)]
-    calls = [asyncio.ensure_future(here.wait(one, 600)) for one in made]
+    made = [await here.run(graph(n1={"color": number}), "bob") for number in range(MANY)]
+    calls = [asyncio.ensure_future(here.wait(one, 600, "bob")) for one in made]
     far = here.jobs._followers.known(made[-1])
     assert far is not None
     far.poke()

@@ -14,7 +14,7 @@ from comfy_mcp.errors import AnswerLost
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.jobs.lost import cause_of
 from comfy_mcp.store.protocol import JobRow
-from tests.jobs.offices import Office
+from tests.jobs.offices import Office, now_ms
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +44,8 @@ def row(status: str = "pending", number: float | None = 5.0, seq: int = 1) -> Jo
         ("pending", 1, [5.0], "restarted"),
         ("pending", 1, [-3.0], "removed"),
         ("pending", 1, [None], "removed"),
+        ("stopping", None, [], "leaving"),
+        ("stopping", 0, [], "restarted"),
         ("submitting", 1, [], "never_seen"),
         ("submitting", 0, [], "untold"),
         ("submitting", None, [], "untold"),
@@ -184,3 +186,29 @@ async def test_two_who_notice_the_loss_write_it_down_once(
 
     assert {job.status for job in jobs} == {"lost"}
     assert len(await here.ends()) == 1
+
+
+@PROFILES
+async def test_a_job_that_was_to_leave_the_queue_is_cancelled_only_if_comfyui_is_the_same(
+    embedded: Start, office: Hire, graph: MakeGraph, profile: str
+) -> None:
+    """Its process was killed after it had written that down, and nobody knows whether it did it."""
+    comfy = await embedded(profile, DEAF)
+    here, there = office(comfy.url), office(comfy.url)
+    await here.run(graph())
+    made = [await here.run(graph(n1={"color": number})) for number in (1, 2)]
+    await comfy.until(lambda it: it.running is not None and len(it.pending) == 2)
+    await here.jobs.close()
+    for one in made:
+        await here.store.move_job(one, "stopping", now_ms())
+    await take_out(comfy, comfy.pending[0])
+
+    await there.jobs.adopt()
+    await there.settled(made[0], "cancelled")
+    await there.jobs.close()
+    await comfy.restart()
+    last = office(comfy.url)
+    await last.jobs.adopt()
+
+    await last.settled(made[1], "lost")
+    assert kind(await last.get(made[1])) == "leaving"

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from comfy_mcp.embedded import EmbeddedHost, Faults
+from comfy_mcp.embedded import BadAnswer, EmbeddedHost, Faults
 from comfy_mcp.errors import (
     AnswerLost,
     ComfyMCPError,
@@ -117,10 +117,12 @@ async def test_a_job_that_waits_its_turn_tells_its_place(
     await here.run(graph(n1={"color": 1}))
     third = await here.run(graph(n1={"color": 2}))
 
-    job = await here.wait(third, 0.1)
+    waiting = asyncio.ensure_future(here.wait(third, 600))
+    await here.until(third, lambda _: bool(here.told) and here.told[-1].position == 2)
+    job = await here.get(third)
+    waiting.cancel()
 
     assert (job.status, job.queue_position) == ("pending", 2)
-    assert here.told[-1].position == 2
 
 
 async def test_progress_is_told_while_it_grows(
@@ -542,3 +544,21 @@ async def test_a_submitted_job_is_told_with_its_id_when_the_journal_is_locked(
     assert job.prompt_id == made
     assert after.status == "completed"
     assert submits(comfy) == 1
+
+
+async def test_a_look_that_failed_long_ago_does_not_end_the_next_wait(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=Faults(node_ms=300))
+    here = office(comfy.url)
+    made = await here.run(graph("medium"))
+    watch = here.jobs._followers.known(made)
+    assert watch is not None
+    comfy.faults = Faults(node_ms=300, http=(BadAnswer("502", method="GET"),))
+    await here.until(made, lambda _: watch.failures > 0)
+    comfy.faults = Faults(node_ms=300)
+
+    async with asyncio.timeout(PATIENT):
+        job = await here.wait(made, PATIENT)
+
+    assert (job.status, job.warnings) == ("completed", [])

@@ -68,9 +68,26 @@ async def test_the_watchdog_says_when_a_job_will_be_due_counted_from_who_first_s
 ) -> None:
     here = office("http://127.0.0.1:9")
     watchdog = Watchdog(here.jobs, here.leaves.give, seconds=1, again=1)
-    began = now_ms() - 10_000
+    watch, row = Watch("p"), replace(CAPPED, running_ms=now_ms() - 10_000)
 
-    assert watchdog.saw_run(Watch("p"), replace(CAPPED, running_ms=began)) == began + 30_000
+    due = watchdog.saw_run(watch, row)
+
+    assert watch.ran_from is not None
+    assert due == watch.ran_from + 30
+    assert watch.ran_from <= asyncio.get_running_loop().time() - 9.9
+
+
+async def test_a_clock_that_steps_does_not_make_a_job_older(office: Hire) -> None:
+    here = office("http://127.0.0.1:9")
+    watchdog = Watchdog(here.jobs, here.leaves.give, seconds=1, again=1)
+    watch, row = Watch("p"), replace(CAPPED, running_ms=now_ms())
+    due = watchdog.saw_run(watch, row)
+
+    here.jobs.now_ms = lambda: now_ms() + 3_600_000
+
+    assert watchdog.saw_run(watch, row) == due
+    await asyncio.sleep(0)
+    assert here.leaves.asked == []
 
 
 @PROFILES
@@ -286,12 +303,12 @@ async def test_a_host_that_is_away_when_a_job_is_due_is_not_asked_in_haste(
     here = office(comfy.url)
     made = await here.capped(graph(), 60_000)
     watch = here.jobs._followers.follow(made)
-    await here.until(made, lambda _: watch.wake_ms is not None)
+    await here.until(made, lambda _: watch.wake_at is not None)
 
     await comfy.stop()
 
     await here.until(made, lambda _: watch.trouble is not None)
-    assert watch.wake_ms is None
+    assert watch.wake_at is None
 
 
 async def test_after_a_restart_of_the_follower_the_reason_is_still_known(

@@ -139,7 +139,7 @@ async def test_a_job_that_another_process_took_out_of_the_queue_costs_nothing(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
     comfy = await embedded(faults=DEAF)
-    here, there = office(comfy.url), office(comfy.url, pace=replace(QUICK, forget=60))
+    here, there = office(comfy.url), office(comfy.url, pace=replace(QUICK, forget=60, order=0))
     made = await asked_to_leave(here, comfy, graph)
 
     await there.get(made)
@@ -152,7 +152,7 @@ async def test_a_job_that_nobody_looked_at_for_long_after_its_cancel_is_not_take
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
     comfy = await embedded(faults=DEAF)
-    here, there = office(comfy.url), office(comfy.url, pace=replace(QUICK, forget=0))
+    here, there = office(comfy.url), office(comfy.url, pace=replace(QUICK, forget=0, order=0))
     made = await asked_to_leave(here, comfy, graph)
 
     await there.get(made)

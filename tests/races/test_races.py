@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.embedded import faults
 from bench.races.races import RACES
 from bench.races.stage import stage
 from comfy_mcp.embedded import CLOUD_KEY, EmbeddedHost, Faults
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.anyio
 
 LOST = Faults(lost_cancel_ms=25)
 DEAF = Faults(deaf_ms=30)
+LATE = faults(slow_orders_ms=40)
 
 ROUNDS = [
     *((profile, Faults(), race) for profile in PROFILES for race in ("at_once", "interrupts")),
@@ -23,6 +25,8 @@ ROUNDS = [
     *((profile, Faults(), "strangers") for profile in ("0.3.40", "0.33")),
     *((profile, LOST, "at_once") for profile in ("0.3.64", "0.33")),
     ("0.33", DEAF, "at_the_end"),
+    ("0.3.40", LATE, "at_the_end"),
+    ("0.33", LATE, "at_the_end"),
 ]
 
 COUNT = 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from bench.races.edge import Edge
@@ -94,7 +96,7 @@ def test_the_delays_fall_on_both_sides_of_the_edge() -> None:
 
 
 @pytest.mark.parametrize("graph", [small, short, long])
-def test_a_job_is_told_by_its_mark(graph: object) -> None:
+def test_a_job_is_told_by_its_mark(graph: Callable[[str], object]) -> None:
     assert mark_of(graph("0a1b-x-7")) == "0a1b-x-7"
 
 
@@ -112,6 +114,9 @@ def test_a_job_of_somebody_else_has_no_mark(graph: object) -> None:
     ],
 )
 def test_the_messages_of_the_history_say_how_a_job_ended(messages: list[str], word: str) -> None:
-    status = {"status_str": "success", "messages": [[name, {}] for name in messages]}
+    status: dict[str, object] = {
+        "status_str": "success",
+        "messages": [[name, {}] for name in messages],
+    }
 
     assert ended(status) == word

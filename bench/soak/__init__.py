@@ -1,0 +1,1 @@
+"""Many jobs through one server, all accounted for, and nothing left behind."""
