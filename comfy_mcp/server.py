@@ -43,14 +43,25 @@ __all__ = ["Services", "build", "now_ms", "serve"]
 
 log = logging.getLogger(__name__)
 
-INSTRUCTIONS = """\
-Runs ComfyUI workflows (pictures, video, sound) on somebody's GPU, under that person's policy.
-run_workflow starts a job and waits (give it an idempotency_key and a repeated call never runs it
-twice); get_job follows it; view_output shows a result; list_jobs finds jobs again; cancel_job,
-interrupt_execution and clear_queue stop your own jobs, verified; get_policy_status says what you
-may do; get_server_status says whether ComfyUI works, and what to do if not.
-"[POLICY DENIED]" is the owner's decision: tell the user, honour retry_after_s, and do not look for
-a way round it."""
+INSTRUCTIONS = (
+    "Runs ComfyUI workflows (pictures, video, sound) on somebody's GPU, under that person's policy."
+)
+OFFERED = {
+    "run_workflow": "run_workflow starts a job and waits; with an idempotency_key a repeated call"
+    " never runs it twice.",
+    "get_job": "get_job follows a job.",
+    "view_output": "view_output shows a result.",
+    "list_jobs": "list_jobs finds jobs again.",
+    "cancel_job": "cancel_job stops one of yours, verified.",
+    "get_policy_status": "get_policy_status says what you may do.",
+    "get_server_status": "get_server_status says whether ComfyUI works, and what to do if not.",
+}
+"""What is said of a tool that the caller is shown: what is hidden is not given away here."""
+
+LAW = (
+    '"[POLICY DENIED]" is the owner\'s decision: tell the user, honour retry_after_s, and do not'
+    " look for a way round it."
+)
 
 
 Result = TypeVar("Result")
@@ -117,15 +128,22 @@ class Services:
         # Looking must not make a state where none is.
         if address is None or not await anyio.Path(self.settings.state, FILE).exists():
             return
-        if await self.store.unfinished(host=address.base):
+        if await self.store.unfinished(host=address.label):
             await self.jobs()
 
     def keep(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Do *work* in a task that outlives the call that began it, if not for long the server."""
         task = asyncio.create_task(work)
         self._kept.add(task)
-        task.add_done_callback(self._kept.discard)
+        task.add_done_callback(self._let_go)
         return task
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._kept.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # Whoever waited for it was told; where nobody did any more, this says so.
+            log.debug("Work of a call ended so: %s", error)
 
     def new_prompt_id(self) -> str:
         """A canonical lowercase UUID: newer versions of ComfyUI take no other."""
@@ -158,7 +176,7 @@ class Services:
         address = self.settings.address or await self._embedded()
         host = client.ComfyHost(address, now_ms=self._now_ms)
         self._open.push_async_callback(host.close)
-        label = address.base if self.settings.address else f"embedded:{uuid4()}"
+        label = address.label if self.settings.address else f"embedded:{uuid4()}"
         jobs: Jobs = manager.Jobs(
             host, self.store, label=label, now_ms=self._now_ms, overtime=self.gate.overtime
         )
@@ -206,7 +224,7 @@ def build(
         name="comfy-mcp-guard",
         title="ComfyUI, guarded",
         version=__version__,
-        instructions=_instructions(services.gate.loaded.warnings),
+        instructions=_instructions(services.gate, settings.grant),
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(ttl_ms=0, scope="private")},
@@ -290,13 +308,14 @@ async def _adopt(jobs: Jobs) -> None:
         log.exception("Unfinished jobs of earlier processes could not all be taken over.")
 
 
-def _instructions(warnings: tuple[str, ...]) -> str:
+def _instructions(gate: Gate, identity: str) -> str:
     """What a client reads at the start; clients cut this at 2 kB.
 
     Of the warnings only those about everybody: the others name files, grants and hidden tools.
     """
-    told = [text for text in warnings if text.startswith(FOR_EVERYBODY)]
-    lines = [INSTRUCTIONS, *(f"Warning about the policy: {text}" for text in told)]
+    offered = [words for tool, words in OFFERED.items() if gate.listed(identity, tool)]
+    warned = [text for text in gate.loaded.warnings if text.startswith(FOR_EVERYBODY)]
+    lines = [INSTRUCTIONS, *offered, LAW, *(f"Warning about the policy: {text}" for text in warned)]
     return "\n".join(lines)[:1_900]
 
 

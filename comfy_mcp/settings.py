@@ -43,6 +43,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """Variables that know a few words only; the first one is the default."""
 
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_PORTS = {"http": 80, "https": 443}
+
 _GRANT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
@@ -58,6 +61,16 @@ class Address:
 
     base: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def label(self) -> str:
+        """Which ComfyUI it is, for journal and limits: this machine goes by several names."""
+        parts = urlsplit(self.base)
+        name = (parts.hostname or "").rstrip(".")
+        if name in _THIS_MACHINE:
+            name = "127.0.0.1"
+        port = parts.port or _PORTS[parts.scheme]
+        return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}:{port}{parts.path}"
 
     @property
     def socket(self) -> str:

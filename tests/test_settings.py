@@ -222,3 +222,24 @@ def test_a_bad_edit_keeps_the_last_good_policy_unless_it_shall_freeze() -> None:
 def test_an_unknown_way_to_take_bad_edits_is_refused() -> None:
     with pytest.raises(ConfigError, match="COMFY_MCP_ON_BAD_RELOAD must be keep or freeze"):
         reading(COMFY_MCP_ON_BAD_RELOAD="panic")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["localhost", "127.0.0.1:8188", "LOCALHOST:8188", "[::1]:8188", "http://localhost.:8188/"],
+)
+def test_this_machine_is_one_comfyui_by_whatever_name(text: str) -> None:
+    assert address(text).label == "http://127.0.0.1:8188"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("gpu-box", "http://gpu-box:8188"),
+        ("http://gpu-box", "http://gpu-box:80"),
+        ("https://studio.example/comfy/", "https://studio.example:443/comfy"),
+        ("[fe80::1]:9000", "http://[fe80::1]:9000"),
+    ],
+)
+def test_others_are_told_apart_by_scheme_name_port_and_path(text: str, label: str) -> None:
+    assert address(text).label == label

@@ -144,7 +144,7 @@ async def _run(
 ) -> tuple[Run, list[str]]:
     told = await _ask(settings, made) if asking.ask_host else _not_asked(made)
     facts = await anyio.to_thread.run_sync(measure, made.graph, told.known)
-    host = settings.address.base if settings.address else None
+    host = settings.address.label if settings.address else None
     notes = list(told.missing)
     foreign, estimate = facts.job_files, None
     if store is not None and host is not None:
@@ -244,7 +244,7 @@ async def _look(
     store: Store, settings: Settings, decision: Decision, question: Question, grant: str
 ) -> State:
     at_ms = question.at_ms
-    host = settings.address.base if settings.address else ""
+    host = settings.address.label if settings.address else ""
     slots = tuple(SlotCap(grant, host, cap.value, cap.rule) for cap in decision.slots)
     reads = TOOLS.get(canonical(question.tool)) is ToolClass.READ
     return State(

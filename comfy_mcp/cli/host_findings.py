@@ -39,7 +39,7 @@ async def about_host(settings: Settings) -> list[Finding]:
 def limits_of(can: Capabilities) -> list[Finding]:
     """What this ComfyUI cannot do."""
     found: list[Finding] = []
-    if not can.targeted_interrupt:
+    if not can.targeted_interrupt and not can.atomic_cancel:
         text = (
             "older than 0.3.57: every interrupt stops whatever runs, so a running job is only"
             " stopped while nothing waits behind it; better update ComfyUI"

@@ -46,7 +46,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     found = asyncio.run(_look(settings, only))
     from comfy_mcp.cli.limits_shown import as_object, show  # noqa: PLC0415 - not for --help
 
-    host = settings.address.base if settings.address else None
+    host = settings.address.label if settings.address else None
     if given.as_json:
         print(json.dumps(as_object(found, host)))
     else:
@@ -61,7 +61,7 @@ async def _look(settings: Settings, only: str | None) -> Standing:
     from comfy_mcp.store.protocol import EVERYBODY  # noqa: PLC0415 - as above
 
     policy = load(settings.policies).policy
-    host = settings.address.base if settings.address else None
+    host = settings.address.label if settings.address else None
     async with opened(settings.state) as store:
         at_ms = now_ms()
         holders = {one.holder for one in await store.accounts()} - {EVERYBODY}

@@ -42,6 +42,14 @@ def input_path(case: Case) -> Verdict | None:
     if not case.run.foreign:
         return None
     file = case.run.foreign[0]
+    if not file.filename:
+        where = node_in_words(file.node_id, file.class_type, first=True)
+        return deny(
+            "input_path",
+            word.rule,
+            f"{where} reads a file by a name that leads out of ComfyUI's input folder; give a name"
+            " within it.",
+        )
     name = shown(f"{file.subfolder}/{file.filename}".lstrip("/"))
     return deny(
         "input_path",

@@ -7,8 +7,9 @@ and now and then with the credentials they were called with. All of it that is s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["GONE", "MAX_CHARS", "clean", "cut", "line", "private", "word"]
+__all__ = ["GONE", "MAX_CHARS", "clean", "cut", "hide", "line", "private", "word"]
 
 MAX_CHARS = 800
 """Characters of one message."""
@@ -80,12 +81,25 @@ _PRIVATE = re.compile(
 )
 
 
+_OURS: set[str] = set()
+"""Credentials of this process: whoever is sent one may repeat it in words of any shape."""
+
+_LEAST_SECRET = 6
+
+
+def hide(credentials: Iterable[str]) -> None:
+    """Take these, and what is behind a blank in them, out of all that is cleaned from now on."""
+    for value in credentials:
+        parts = (value, value.rpartition(" ")[2])
+        _OURS.update(part for part in parts if len(part) >= _LEAST_SECRET)
+
+
 def clean(text: str, most: int = MAX_CHARS) -> str:
     """A message without paths, secrets and control characters, of at most *most* characters.
 
     Of a path its last name is kept. Lines stay lines; blanks at both ends go.
     """
-    told = _readable(text)
+    told = _hidden(_readable(text))
     for pattern, instead in _SECRETS:
         told = pattern.sub(instead, told)
     return cut(_readable(_without_paths(told)), most)
@@ -101,7 +115,7 @@ def word(text: object, most: int = MAX_WORD) -> str:
 
     For what the caller sent itself, or chooses from: a relative path is such a name.
     """
-    return cut(_readable(str(text)[: most * 4]).replace("\n", " "), most)
+    return cut(_hidden(_readable(str(text)[: most * 4])).replace("\n", " "), most)
 
 
 def cut(text: str, most: int) -> str:
@@ -112,6 +126,12 @@ def cut(text: str, most: int) -> str:
 def private(name: str) -> bool:
     """Whether an input of this *name* is never shown: a secret, or one that ComfyUI fills in."""
     return _PRIVATE.search(name) is not None
+
+
+def _hidden(text: str) -> str:
+    for secret in sorted(_OURS, key=len, reverse=True):
+        text = text.replace(secret, GONE)
+    return text
 
 
 def _readable(text: str) -> str:

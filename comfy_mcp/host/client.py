@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
+from comfy_mcp.host.cleaning import hide
 from comfy_mcp.host.failures import worker_dead
 from comfy_mcp.host.files import Files
 from comfy_mcp.host.information import Information
@@ -43,6 +44,7 @@ class ComfyHost:
         max_json: int = MAX_JSON,
     ) -> None:
         self.address = address
+        hide(address.headers.values())
         self._peer = Peer(
             address,
             now_ms=now_ms,

@@ -42,7 +42,9 @@ def may_fetch(url: str, *, sent_by: str) -> bool:
     if is_loopback(sent_by) and is_loopback(url):
         return parts.scheme in {"http", "https"}
     name = parts.hostname.rstrip(".")
-    return parts.scheme == "https" and not is_loopback(url) and not _is_number(name)
+    # Letters of other scripts may be turned into another name on the way to the resolver.
+    known = name.isascii() and "." in name and not _is_number(name)
+    return parts.scheme == "https" and not is_loopback(url) and known
 
 
 def socket_url(address: Address, client_id: str, *, token: bool) -> str:

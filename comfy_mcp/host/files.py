@@ -17,9 +17,6 @@ from comfy_mcp.host.transport import bounded
 
 __all__ = ["Files"]
 
-VIEW_SECONDS = 60.0
-"""For a whole file; a look has to be quicker."""
-
 MOST_HOPS = 2
 
 _ELSEWHERE = frozenset({301, 302, 303, 307, 308})
@@ -37,11 +34,12 @@ class Files:
         Raises:
             OutputError: it is gone, or larger than *limit* bytes.
         """
+        seconds = self._peer.timeouts.view
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         with reading(self._peer.base):
-            async with asyncio.timeout(VIEW_SECONDS):
+            async with asyncio.timeout(seconds):
                 async with self._peer.wire.open(
-                    "GET", "/view", params=query, seconds=VIEW_SECONDS
+                    "GET", "/view", params=query, seconds=seconds
                 ) as answer:
                     target = _target(answer)
                     if target is None:
@@ -53,7 +51,9 @@ class Files:
         for _ in range(MOST_HOPS):
             if not await self._is_cloud() or not may_fetch(target, sent_by=self._peer.base):
                 break
-            async with self._peer.wire.elsewhere(target, seconds=VIEW_SECONDS) as answer:
+            async with self._peer.wire.elsewhere(
+                target, seconds=self._peer.timeouts.view
+            ) as answer:
                 further = _target(answer)
                 if further is None:
                     return await _content(file, answer, limit)

@@ -27,6 +27,10 @@ STALE_SECONDS = 5.0
 """A queue read so long ago may answer who does not need to know it exactly."""
 
 
+MOVED_ON = 3
+"""So often a job is asked about again that was not where it had just been said to be."""
+
+
 class Looker:
     """Looks for jobs by our ids; never says Absent of a job that is there."""
 
@@ -42,6 +46,11 @@ class Looker:
         found: Sighting | None = self._long.known(prompt_id)
         if found is None and self._peer.jobs is not False:
             found = await self._by_job(prompt_id, fresh=fresh)
+            for _ in range(MOVED_ON):
+                # It left the queue between two answers: where to, the job itself says.
+                if found is not None or self._peer.jobs is not True:
+                    break
+                found = await self._by_job(prompt_id, fresh=True)
             if isinstance(found, Absent) and await self._tags.found_among_jobs(prompt_id):
                 found = await self._by_job(prompt_id, fresh=fresh)
         # A host without a queue to look into has said all there is to say.
@@ -56,6 +65,10 @@ class Looker:
         # The queue first: a job that ends in between is in the history then.
         place = place_in(await self._queues.whole.get(), prompt_id)
         return place or await self._in_history(prompt_id)
+
+    async def carries_our_tag(self, prompt_id: str, theirs: str) -> bool:
+        """Whether the job that the host calls *theirs* came with our tag for *prompt_id*."""
+        return await self._tags.carries(prompt_id, theirs)
 
     async def _by_job(self, prompt_id: str, *, fresh: bool) -> Sighting | None:
         """None where this ComfyUI has no jobs routes, or they are broken by another job."""

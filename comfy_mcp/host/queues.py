@@ -82,13 +82,19 @@ class Queues:
     async def _ask_jobs(self) -> QueueView | None:
         """Page by page where a host gives no more; None if it cannot be had as a whole."""
         items: list[JobItem] = []
+        known: set[str] = set()
+        until = self._peer.clock() + self._peer.timeouts.answer
         for _ in range(MOST_PAGES):
+            if self._peer.clock() > until:
+                break
             offset = {"offset": str(len(items))} if items else {}
             jobs = await self._jobs({"status": "in_progress,pending", **offset})
             if jobs is None:
                 return None
-            items += jobs.jobs
-            if not jobs.pagination.has_more or not jobs.jobs:
+            new = [job for job in jobs.jobs if job.id not in known]
+            known.update(job.id for job in new)
+            items += new
+            if not jobs.pagination.has_more or not new:
                 return of_jobs(items, self._peer.aliases)
         return None
 

@@ -30,7 +30,7 @@ __all__ = ["Submitter"]
 TRIES = 3
 """How often a graph is sent that provably did not arrive."""
 
-_REFUSALS = frozenset({400, 401, 402, 403, 404, 405, 407, 413, 422, 429})
+_REFUSALS = frozenset({400, 401, 402, 403, 407, 413, 422, 429})
 """Statuses after which nothing was queued; others may come from between us and ComfyUI, after it
 took the job."""
 
@@ -90,7 +90,7 @@ class Submitter:
         if reply.too_large:
             raise answer_lost(self._peer.base, prompt_id, "too long an answer")
         if reply.status == HTTPStatus.OK:
-            return self._accepted(reply, prompt_id)
+            return await self._accepted(reply, prompt_id)
         if reply.status == HTTPStatus.INTERNAL_SERVER_ERROR and reply.body.startswith(_BROKE_DOWN):
             return await self._after_breakdown(reply, prompt_id)
         if reply.status not in _REFUSALS:
@@ -98,13 +98,15 @@ class Submitter:
             raise answer_lost(self._peer.base, prompt_id, f"HTTP {reply.status}")
         raise await self._refusal(reply)
 
-    def _accepted(self, reply: Reply, prompt_id: str) -> Submitted:
+    async def _accepted(self, reply: Reply, prompt_id: str) -> Submitted:
         try:
             accepted = Accepted.model_validate_json(reply.body)
         except ValidationError as error:
             why = f"{reply.kind} that cannot be read"
             raise answer_lost(self._peer.base, prompt_id, why) from error
         known_as = None if accepted.prompt_id == prompt_id else accepted.prompt_id
+        if known_as is not None and await self._peer.keeps_ids():
+            await self._check_swapped(prompt_id, known_as)
         if known_as is not None:
             self._peer.mints = True
             self._peer.aliases.learn(prompt_id, known_as)
@@ -129,10 +131,26 @@ class Submitter:
                 raise await self._refusal(reply)
             await asyncio.sleep(max(self._peer.pause, LEAST_PAUSE))
 
+    async def _check_swapped(self, prompt_id: str, known_as: str) -> None:
+        """A host that should keep ids answers with another: is that a fork, or somebody's answer?
+
+        Raises:
+            AnswerLost: the job with that id is not known to be ours, or ours is there as well.
+        """
+        try:
+            ours = await self._looker.look(prompt_id, fresh=True)
+            theirs = await self._looker.carries_our_tag(prompt_id, known_as)
+        except HostError as error:
+            raise answer_lost(self._peer.base, prompt_id, "it names another job") from error
+        if not isinstance(ours, Absent) or not theirs:
+            raise answer_lost(self._peer.base, prompt_id, "it names another job")
+
     async def _refusal(self, reply: Reply) -> HostError:
         wanted = unlisted_in(reply.body)
         choices = await choices_of(self._peer.wire, wanted) if wanted else NO_CHOICES
-        said = rejected(reply.status, reply.body, choices)
+        said = None
+        if reply.status == HTTPStatus.BAD_REQUEST:
+            said = rejected(reply.status, reply.body, choices)
         return said or self._peer.wire.strange("/prompt", reply)
 
 

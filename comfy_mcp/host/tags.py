@@ -10,11 +10,12 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from comfy_mcp.errors import HostRejected
+from comfy_mcp.host.aliases import tagged
 from comfy_mcp.host.history import History
 from comfy_mcp.host.peer import Peer
 from comfy_mcp.host.queues import Queues
 from comfy_mcp.host.transport import readable
-from comfy_mcp.host.wire import HistoryEntry, JobDetail
+from comfy_mcp.host.wire import Extra, HistoryEntry, JobDetail, Queue
 
 __all__ = ["Tags"]
 
@@ -86,6 +87,18 @@ class Tags:
             kind="too_large",
             status=HTTPStatus.OK,
         )
+
+    async def carries(self, prompt_id: str, theirs: str) -> bool:
+        """Whether what the host calls *theirs* has our tag, wherever it stands."""
+        queue = await self._peer.wire.read("/queue", Queue)
+        for item in (*queue.queue_running, *queue.queue_pending):
+            if len(item) > _EXTRA and item[1] == theirs:
+                extra = item[_EXTRA]
+                return isinstance(extra, Extra) and tagged(extra.model_dump()) == prompt_id
+        entries = await self._history.of(theirs) or {}
+        entry = entries.get(theirs)
+        extra = entry.prompt[_EXTRA] if entry and len(entry.prompt) > _EXTRA else None
+        return tagged(extra) == prompt_id
 
     async def _ours(self, theirs: str) -> str:
         """What we call the job, asked once."""

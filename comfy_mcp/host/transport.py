@@ -23,7 +23,9 @@ from yarl import URL
 
 from comfy_mcp.errors import HostError, HostUnreachable
 from comfy_mcp.host.answers import refused
+from comfy_mcp.host.cloud import is_loopback
 from comfy_mcp.host.failures import not_comfyui, reading, unreachable
+from comfy_mcp.host.public import PublicResolver
 from comfy_mcp.settings import Address
 
 __all__ = [
@@ -52,7 +54,7 @@ class Timeouts:
     """Seconds: to connect, for an answer, and for the answer to a submit (it validates first).
 
     *known* is for all that one workflow's facts need to know of the host together. *breakdown* is
-    how long a job is looked for whose submit was answered with 500.
+    how long a job is looked for whose submit was answered with 500; *view* is for a whole file.
     """
 
     connect: float = 5.0
@@ -60,6 +62,7 @@ class Timeouts:
     submit: float = 60.0
     known: float = 10.0
     breakdown: float = 5.0
+    view: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +190,15 @@ class Transport:
     async def elsewhere(
         self, url: str, *, seconds: float
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """GET a whole address of somebody else, who gets none of our headers and no cookie."""
+        """GET a whole address of somebody else, who gets none of our headers and no cookie.
+
+        Only a host on this very machine may send us to this machine, or to a private network.
+        """
+        resolver = None if is_loopback(self._address.base) else PublicResolver()
         async with (
             aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(force_close=True),
+                connector=aiohttp.TCPConnector(force_close=True, resolver=resolver),
             ) as session,
             session.get(
                 # As it is: what is signed must not be written in another way.

@@ -145,34 +145,13 @@ class Jobs:
             JobNotFound: neither ComfyUI nor the journal knows it.
         """
         row = await self.store.job(prompt_id)
-        if row is not None and row.host != self.label:
-            return elsewhere(row, grant)
-        if row is not None and ends(row.status):
-            return from_journal(row, grant, self.host, self.now_ms())
-        try:
-            seen = await self.judge.look(prompt_id, row)
-        except HostError as error:
-            if row is None:
-                raise
-            return self._unasked(row, grant, error)
         if row is None:
-            if isinstance(seen, Absent):
-                raise JobNotFound(
-                    f"ComfyUI has no job {prompt_id} in its queue or history, and none was"
-                    " submitted through this server. Check the prompt_id."
-                )
-            return from_sight(prompt_id, seen)
-        fresh = await self.store.job(prompt_id) or row
-        if ends(fresh.status):
-            return from_journal(fresh, grant, self.host, self.now_ms())
-        watch = self._followers.known(prompt_id)
-        live = after_look(watch.live, seen) if watch else None
-        job = from_live(fresh, grant, seen, live, self.now_ms())
-        if fresh.grant != grant:
-            return job
-        return with_life(
-            job, dead=self.host.worker_died, silence_s=watch.silence_s if watch else None
-        )
+            return await self._strange(prompt_id)
+        if row.host != self.label:
+            return elsewhere(row, grant)
+        if ends(row.status):
+            return from_journal(row, grant, self.host, self.now_ms())
+        return await self._unfinished(row, grant)
 
     async def files(self, prompt_id: str) -> tuple[OutputFile, ...]:
         """The outputs of a finished job of the journal, in the order of their numbers."""
@@ -236,6 +215,34 @@ class Jobs:
         """
         return await self.store.estimate(self.label, shape)
 
+    async def _strange(self, prompt_id: str) -> Job:
+        """A job that the journal does not know."""
+        seen = await self.judge.look(prompt_id)
+        if isinstance(seen, Absent):
+            raise JobNotFound(
+                f"ComfyUI has no job {prompt_id} in its queue or history, and none was"
+                " submitted through this server. Check the prompt_id."
+            )
+        return from_sight(prompt_id, seen)
+
+    async def _unfinished(self, row: JobRow, grant: str) -> Job:
+        prompt_id = row.prompt_id
+        try:
+            seen = await self.judge.look(prompt_id, row)
+        except HostError as error:
+            return self._unasked(row, grant, error)
+        fresh = await self.store.job(prompt_id) or row
+        if ends(fresh.status):
+            return from_journal(fresh, grant, self.host, self.now_ms())
+        watch = self._followers.known(prompt_id)
+        live = after_look(watch.live, seen) if watch else None
+        job = from_live(fresh, grant, seen, live, self.now_ms())
+        if fresh.grant != grant:
+            return job
+        return with_life(
+            job, dead=self.host.worker_died, silence_s=watch.silence_s if watch else None
+        )
+
     def _unasked(self, row: JobRow, grant: str, error: HostError) -> Job:
         """A job as it was last seen, while ComfyUI cannot be asked."""
         watch = self._followers.known(row.prompt_id)
@@ -277,29 +284,53 @@ class Jobs:
     async def _send(
         self, graph: Graph, watch: Watch, permit: SubmitPermit, *, front: bool
     ) -> Submitted:
+        """Once; an answer that takes long is not waited for if ComfyUI shows the job."""
         prompt_id, client_id = watch.prompt_id, watch.client_id or ""
-        try:
-            return await self.host.submit(
+        sending = self._followers.spawn(
+            self.host.submit(
                 graph, prompt_id=prompt_id, client_id=client_id, permit=permit, front=front
             )
-        except AnswerLost:
-            await self._search(prompt_id)
-            theirs = self.host.theirs(prompt_id)
-            return Submitted(known_as=None if theirs == prompt_id else theirs)
+        )
+        while not (await asyncio.wait([sending], timeout=self._pace.patience))[0]:
+            if await self._shows(prompt_id):
+                self._followers.spawn(self._late(sending, prompt_id))
+                return self._found(prompt_id)
+        try:
+            return await sending
+        except AnswerLost as error:
+            await self._search(prompt_id, error)
+            return self._found(prompt_id)
 
-    async def _search(self, prompt_id: str) -> None:
+    async def _late(self, sending: asyncio.Task[Submitted], prompt_id: str) -> None:
+        """Note what an answer says that comes when the job has long been found."""
+        try:
+            submitted = await sending
+        except ComfyMCPError as error:
+            log.info("Job %s is there, though its submit ended so: %s", prompt_id, error)
+        else:
+            await self._note(prompt_id, "pending", noted(submitted))
+
+    async def _shows(self, prompt_id: str) -> bool:
+        with suppress(HostError):
+            return not isinstance(await self.host.look(prompt_id), Absent)
+        return False
+
+    def _found(self, prompt_id: str) -> Submitted:
+        """A submit whose answer is missing, of a job that is there."""
+        theirs = self.host.theirs(prompt_id)
+        return Submitted(known_as=None if theirs == prompt_id else theirs)
+
+    async def _search(self, prompt_id: str, lost: AnswerLost) -> None:
         """Look for a job whose answer was lost; it is never sent twice."""
         deadline = asyncio.get_running_loop().time() + self._pace.search
         while True:
-            with suppress(HostError):
-                if not isinstance(await self.host.look(prompt_id), Absent):
-                    return
+            if await self._shows(prompt_id):
+                return
             if asyncio.get_running_loop().time() > deadline:
                 raise AnswerLost(
-                    "ComfyUI's answer was lost, and it does not show the job. It was not sent"
-                    f" again. Ask get_job for {prompt_id} before running the workflow once more.",
+                    f"{lost} So far ComfyUI does not show the job; it was not sent again.",
                     prompt_id=prompt_id,
-                )
+                ) from lost
             await asyncio.sleep(self._pace.least)
 
     async def _watch_over(self, watch: Watch, grant: str, tell: Tell | None) -> None:

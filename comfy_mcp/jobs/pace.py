@@ -17,7 +17,8 @@ class Pace:
     seldom as with a live socket; *sweep* is the time between two searches for jobs to adopt. The
     watchdog tries to stop a job for *stop* at a time, and tries again after *again*. After
     *silence* without an event or any change ComfyUI is asked whether it works at all. *order* is
-    how long whoever takes a job out of the queue is left to say so itself.
+    how long whoever takes a job out of the queue is left to say so itself. While the answer to a
+    submit is not there the job is looked for every *patience*.
     """
 
     live: float = 5.0
@@ -31,3 +32,4 @@ class Pace:
     again: float = 30.0
     silence: float = 15.0
     order: float = 5.0
+    patience: float = 2.0

@@ -85,11 +85,11 @@ class Watch:
     """One job that somebody follows: *changed* wakes waiters, *poke* makes the follower look.
 
     *adopted* jobs were submitted by somebody else and are followed at leisure. *trouble* is why the
-    last look failed, *failures* how often the journal did. *wake_at* is when the follower has to look whatever
-    its pace; *since* is when the watch was set up; *ran_from* (when it began to run, as far as is
-    known), *being_stopped* and *spare_until* (no attempt before) are the watchdog's; all by the
-    event loop's clock. *dead*: ComfyUI works on nothing any more; *silence_s* is how long nothing
-    was heard of the job, where nobody can say why.
+    last look failed, *failures* how often the journal did. *wake_at* is when the follower has to
+    look whatever its pace; *since* is when the watch was set up; *ran_from* (when it began to run,
+    as far as is known), *being_stopped* and *spare_until* (no attempt before) are the watchdog's;
+    all by the event loop's clock. *dead*: ComfyUI works on nothing any more; *silence_s* is how
+    long nothing was heard of the job, if that is long.
     """
 
     def __init__(

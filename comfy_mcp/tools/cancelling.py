@@ -45,7 +45,7 @@ STOP_SECONDS = 15.0
 WHOLE_SECONDS = 90.0
 """For all of it: a submit that is under way is waited for first."""
 
-MARGIN_MS = 15_000
+MARGIN_MS = 60_000
 """How long a stop permit outlives the wait: the last order may be under way."""
 
 NO_LEAVE = 'The policy does not let you stop jobs: with on_cancel="cancel" this one goes on, too.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -34,7 +35,14 @@ Wait = Annotated[float, Field(ge=0, le=600)]
 AGAIN = (
     "This is the job of an earlier call with the same idempotency_key: nothing was submitted now."
 )
+UNANSWERED = (
+    "ComfyUI has not answered the submit yet. It was sent once and is not sent again: ask get_job."
+)
 SAFE = "The same call with the same idempotency_key may be repeated: it never runs twice."
+
+
+PATIENCE = 2.0
+"""Seconds for the answer to a submit; after that the job is looked for while the answer is out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +87,7 @@ async def run_workflow(
 ) -> Job:
     """Run a ComfyUI workflow and wait for its outputs.
 
-    A wait that runs out is no error: the job goes on; ask get_job. Look at pictures with
-    view_output.
+    A wait that runs out is no error: the job goes on, and `next` says how to follow it.
     """
     key = idempotency_key or ""
     ready = await _ready(app, caller, workflow, params, front=front, key=key)
@@ -104,7 +111,10 @@ async def run_workflow(
         prompt_id = underway.prompt_id or job.prompt_id
         # A client that times out has read at least this, and can ask get_job.
         await caller.say(0.0, f"submitted as {prompt_id}")
-        done = await jobs.wait(prompt_id, caller.grant, wait_seconds, caller.tell)
+        waiting = jobs.wait(prompt_id, caller.grant, wait_seconds, caller.tell)
+        done = await _unless_refused(waiting, underway.submitting, job)
+        if done.status in {"pending", "in_progress"} and not _answered(underway.submitting):
+            warnings.append(UNANSWERED)
     warned = done.model_copy(update={"warnings": [*done.warnings, *warnings]})
     return with_next(warned, app, caller)
 
@@ -129,13 +139,39 @@ async def _submitted(
             front=order.front,
         )
     )
+    await asyncio.wait([underway.submitting], timeout=PATIENCE)
+    if underway.submitting.done():
+        _raise_if_failed(underway.submitting, job)
+    return [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
+
+
+async def _unless_refused(
+    waiting: Coroutine[Any, Any, Job], submitting: asyncio.Task[Any] | None, job: NewJob
+) -> Job:
+    """The job as it is after *waiting*; a submit that fails late ends the wait with its error."""
+    if submitting is None or submitting.done():
+        return await waiting
+    looking = asyncio.ensure_future(waiting)
     try:
-        await asyncio.shield(underway.submitting)
+        await asyncio.wait([looking, submitting], return_when=asyncio.FIRST_COMPLETED)
+        if submitting.done():
+            _raise_if_failed(submitting, job)
+        return await looking
+    finally:
+        looking.cancel()
+
+
+def _answered(submitting: asyncio.Task[Any] | None) -> bool:
+    return submitting is None or submitting.done()
+
+
+def _raise_if_failed(submitting: asyncio.Task[Any], job: NewJob) -> None:
+    try:
+        submitting.result()
     except AnswerLost as error:
         if not job.key:
             raise
         raise AnswerLost(f"{error} {SAFE}", prompt_id=error.prompt_id) from error
-    return [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
 
 
 def library_in_words(library: Library) -> str:

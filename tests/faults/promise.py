@@ -16,6 +16,9 @@ START, END = "<!-- faults -->", "<!-- /faults -->"
 """Between these marks the page holds `table`."""
 
 FOLDER = Path(__file__).parent
+
+ORDER = ("submits", "looks", "sockets", "worker", "restarts", "kills", "state", "crowds")
+"""In which order the files of promises are shown, without ``test_``; others come behind."""
 MARK = "promise"
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -55,9 +58,10 @@ def promised(*, fault: str, told: str, job: str) -> Callable[[Test], Test]:
 
 
 def modules() -> Iterator[ModuleType]:
-    """The test files of this folder, by name."""
-    for file in sorted(FOLDER.glob("test_*.py")):
-        yield import_module(f"tests.faults.{file.stem}")
+    """The test files of this folder, as they are shown."""
+    names = {file.stem.removeprefix("test_") for file in FOLDER.glob("test_*.py")}
+    for name in (*ORDER, *sorted(names - set(ORDER))):
+        yield import_module(f"tests.faults.test_{name}")
 
 
 def promises(module: ModuleType) -> dict[str, Promise]:

@@ -47,7 +47,7 @@ QUICK = Pace(
 )
 """Looks often enough for tests."""
 
-TIMES = Timeouts(connect=1, answer=1, submit=2, known=1)
+TIMES = Timeouts(connect=1, answer=1, submit=2, known=1, breakdown=0.2)
 
 HELD = Faults(step_ms=100)
 """The weather in which a `lengthy` job does not end within `BOUND`."""
@@ -60,11 +60,13 @@ JOURNALED = 1_000
 
 @dataclass
 class BoundedDesk(Desk):
-    """A client that is answered in time, or the test fails."""
+    """A client that is answered within *bound* seconds, or the test fails."""
+
+    bound: float = BOUND
 
     async def call(self, tool: str, **arguments: Any) -> Any:
         """Call a tool; the raw result."""
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(self.bound):
             return await super().call(tool, **arguments)
 
 
@@ -111,6 +113,7 @@ class Stage:
         look_seconds: float = 0.2,
         patience_ms: int = 5_000,
         headers: Mapping[str, str] | None = None,
+        bound: float = BOUND,
     ) -> AsyncGenerator[Desk]:
         """A client at a server of its own, which reaches *host* at *url*."""
         if url is not None:
@@ -128,7 +131,7 @@ class Stage:
         services.store._worker._patience_s = patience_ms / 1000
         fitted(services, pace=pace or self.pace, timeouts=timeouts, clock=clock, max_json=max_json)
         async with Client(server) as client:
-            yield BoundedDesk(client, services)
+            yield BoundedDesk(client, services, bound=bound)
 
     async def rows(self) -> tuple[JobRow, ...]:
         """Everything that the journal knows of the ComfyUIs here."""

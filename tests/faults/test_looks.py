@@ -10,6 +10,7 @@ import asyncio
 import pytest
 
 from comfy_mcp.embedded import BadAnswer, Faults
+from comfy_mcp.host.transport import MAX_JSON
 from tests.faults.promise import promised
 from tests.faults.stage import HELD, Stage, by_hand, lengthy
 from tests.faults.witness import WitnessedHost
@@ -48,7 +49,7 @@ async def test_jobs_routes_that_another_job_poisoned(stage: Stage, host: Witness
 
 
 @promised(
-    fault="Outputs too large to be read (more than 256 MiB)",
+    fault=f"Outputs too large to be read (more than {MAX_JSON >> 20} MiB)",
     told="`completed`, with a warning that what it put out is too large to be read",
     job="runs once; its end is told from a shorter answer",
 )
@@ -95,7 +96,7 @@ async def test_looks_that_are_answered_wrongly_for_a_while(
 
 @promised(
     fault="Looks are not answered at all",
-    told="`host_timeout`, after a bounded time; asked again later: `completed`",
+    told="after a bounded time the job as it was last known, with a warning; then `completed`",
     job="untouched; never told to be lost",
 )
 async def test_looks_that_are_not_answered(stage: Stage, host: WitnessedHost) -> None:
@@ -106,11 +107,12 @@ async def test_looks_that_are_not_answered(stage: Stage, host: WitnessedHost) ->
         await host.until(lambda now: now.running is not None)
         running = host.running
         host.faults = spoiled("mute")
-        _, body = await desk.refusal("get_job", prompt_id=running)
+        meanwhile = await desk.ask("get_job", prompt_id=running)
         host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=running, wait_seconds=15)
 
-    assert (body["code"], body["retryable"]) == ("host_timeout", True)
+    assert meanwhile["status"] in {"pending", "in_progress"}
+    assert meanwhile["warnings"] != []
     assert job["status"] == "completed"
 
 

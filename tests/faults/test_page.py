@@ -71,6 +71,8 @@ def test_the_numbers_are_those_of_the_program() -> None:
 
     assert f"{times.answer:g} s for an answer, {times.submit:g} s for the answer to a" in PAGE
     assert f"looked for during {pace.search:g} s" in PAGE
+    assert f"({times.breakdown:g} s after a 500" in PAGE
+    assert f"more than {times.breakdown:g} s later" in PAGE
     assert f"after {pace.forget:g} s" in PAGE
     assert f"every {pace.live:g} s with a live websocket" in PAGE
     assert f"at most {pace.most:g} s without" in PAGE

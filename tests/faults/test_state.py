@@ -143,7 +143,7 @@ async def test_a_clock_that_steps_while_a_job_runs(
 
 
 @promised(
-    fault="The clock steps while a job waits in the queue, or while a stop is under way",
+    fault="The clock steps an hour forward or back while a stop is under way",
     told="nothing of it: `cancelled`",
     job="stopped as it was told to",
 )
@@ -170,8 +170,8 @@ async def test_a_clock_that_steps_while_a_job_is_stopped(
 
 @promised(
     fault="The clock steps back, and a limit is full",
-    told="`rate_limited`, with a `retry_after_s` no longer than the limit's window",
-    job="nothing is sent: a limit is not opened by the clock",
+    told="`rate_limited`, with an exact `retry_after_s`: our time waits for the clock to catch up",
+    job="nothing is sent: no limit is opened by setting the clock",
 )
 async def test_a_clock_that_steps_back_at_a_limit(stage: Stage, host: WitnessedHost) -> None:
     clock = Clock()
@@ -184,4 +184,4 @@ async def test_a_clock_that_steps_back_at_a_limit(stage: Stage, host: WitnessedH
 
     assert body["code"] == "rate_limited"
     assert sent(host) == ["POST /prompt"]
-    assert body["retry_after_s"] <= 3 * HOUR / 1000
+    assert 2 * HOUR / 1000 < body["retry_after_s"] <= 3 * HOUR / 1000

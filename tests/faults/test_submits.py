@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from comfy_mcp.embedded import CLOUD_KEY, BadAnswer, Faults
+from comfy_mcp.embedded import CLOUD_KEY, BadAnswer, EmbeddedHost, Faults
 from tests.faults.promise import promised
 from tests.faults.stage import TIMES, Stage, by_hand
 from tests.faults.witness import WitnessedHost
-from tests.tools.desk import card, sent
+from tests.tools.desk import EVERYTHING, card, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +81,24 @@ async def test_an_answer_that_comes_too_late(stage: Stage, host: WitnessedHost) 
 
 
 @promised(
-    fault="The same, and ComfyUI takes the job only after we gave up looking for it",
+    fault="The same, and the agent does not want to wait that long",
+    told="nothing of it: `completed`, as soon as the job has ended",
+    job="followed by its id while the answer is still out; runs once",
+)
+async def test_an_answer_that_is_not_waited_for(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = Faults(http=(BadAnswer("mute", "POST", "/prompt", after=True),))
+
+    async with stage.sit(host, timeouts=replace(TIMES, submit=60)) as desk:
+        job = await desk.ask("run_workflow", workflow=card(1), wait_seconds=10)
+        # Ends the submit, so that the server need not wait for it.
+        await host.restart()
+
+    assert (job["status"], job["warnings"]) == ("completed", [])
+    assert sent(host) == ["POST /prompt"]
+
+
+@promised(
+    fault="The answer is late, and ComfyUI takes the job only after we gave up looking for it",
     told="`answer_lost`; asked later: `completed`",
     job="runs once, under the id that the agent was told",
 )
@@ -277,7 +294,7 @@ async def test_a_redirect(stage: Stage, host: WitnessedHost) -> None:
     told="`answer_lost`; asked later: `completed`",
     job="runs once, under the id that the agent was told; its key stays with it",
 )
-@pytest.mark.parametrize("status", ["500", "502", "504"])
+@pytest.mark.parametrize("status", ["502", "504"])
 async def test_a_submit_that_is_passed_on_later(
     stage: Stage, host: WitnessedHost, status: str
 ) -> None:
@@ -297,12 +314,43 @@ async def test_a_submit_that_is_passed_on_later(
 
 
 @promised(
+    fault="A proxy answers with ComfyUI's own words for 500, and passes the submit on soon after",
+    told="nothing of it: `completed`",
+    job="looked for a while before it counts as refused; runs once",
+)
+async def test_a_breakdown_that_was_none(stage: Stage, host: WitnessedHost) -> None:
+    host.faults = spoiled("500")
+    times = replace(TIMES, breakdown=10)
+
+    async with stage.sit(host, timeouts=times) as desk, asyncio.TaskGroup() as group:
+        running = group.create_task(desk.ask("run_workflow", workflow=card(1)))
+        # Looked for once, and not found.
+        await host.until(lambda now: looked_for_since_posted(now) > 0)
+        (posted,) = [seen for seen in host.seen if seen.method == "POST"]
+        stage.by_hand.add(posted.body["prompt_id"])
+        await by_hand(host, posted.body)
+        job = await running
+
+    assert (job["status"], job["warnings"]) == ("completed", [])
+    assert sent(host) == ["POST /prompt"] * 2
+
+
+def looked_for_since_posted(host: EmbeddedHost) -> int:
+    """Looks for the job that was posted."""
+    asked = [f"{seen.method} {seen.path}" for seen in host.seen]
+    posted = asked.index("POST /prompt") if "POST /prompt" in asked else len(asked)
+    return sum(words.startswith("GET /jobs/") for words in asked[posted:])
+
+
+@promised(
     fault="Nobody listens where ComfyUI should be",
     told="`host_unreachable`, which may be tried again",
     job="never ran, and takes nothing from a limit on unfinished jobs",
 )
 async def test_nobody_listens(stage: Stage, host: WitnessedHost) -> None:
-    async with stage.sit(host) as desk:
+    policy = {**EVERYTHING, "gpu": {"max_in_flight": 1}}
+
+    async with stage.sit(host, policy=policy) as desk:
         async with host.away():
             _, body = await desk.refusal("run_workflow", workflow=card(1))
         job = await desk.ask("run_workflow", workflow=card(2))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from comfy_mcp.host.cleaning import MAX_CHARS, clean, cut, line, private, word
+from comfy_mcp.host.cleaning import GONE, MAX_CHARS, clean, cut, hide, line, private, word
 
 NAME = st.text("abcXYZ0189_-+@ '.", min_size=1, max_size=12).filter(
     lambda name: name.strip(" '.") == name and not re.search(r"'(?!\w)", name)
@@ -178,3 +178,10 @@ def test_inputs_that_hold_secrets_are_known_by_their_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["text", "seed", "ckpt_name", "positive_prompt", "keyframe"])
 def test_other_inputs_are_not(name: str) -> None:
     assert not private(name)
+
+
+def test_a_credential_of_ours_is_gone_in_whatever_words_it_comes_back() -> None:
+    hide(["Bearer mumblefoo123", "tiny"])
+
+    assert clean("Unknown mumblefoo123, tiny thing") == f"Unknown {GONE}, tiny thing"
+    assert word("mumblefoo123") == GONE

@@ -38,7 +38,7 @@ FOREVER = 2**62
 
 SECRET = "s3cr3t-k3y"
 HEADERS = {"X-API-Key": SECRET, "Authorization": f"Bearer {SECRET}"}
-QUICK = Timeouts(connect=0.2, answer=0.1, submit=0.1)
+QUICK = Timeouts(connect=0.2, answer=0.1, submit=0.1, breakdown=0.1, view=0.1)
 
 Start = Callable[..., Awaitable[EmbeddedHost]]
 StrangerAt = Callable[[Any], Awaitable["Stranger"]]
@@ -299,7 +299,7 @@ async def test_a_submit_that_breaks_comfyui_is_told_with_the_place_to_look(
     server = await stranger(comfyui_but(else_empty))
 
     with pytest.raises(NotComfyUI, match="ComfyUI's own log"):
-        await send(client(server.url))
+        await send(client(server.url, timeouts=QUICK))
 
     assert server.asked("POST", "/api/prompt") == 1
 

@@ -200,11 +200,17 @@ async def test_a_strangers_copy_of_our_tag_is_never_taken_for_our_job(
 async def test_a_fork_of_a_new_version_that_gives_ids_of_its_own_is_followed(
     client: Client, stranger: Callable[..., Awaitable[Stranger]], send: Send
 ) -> None:
+    queue: list[Any] = []
+
     async def fork(request: web.Request) -> web.StreamResponse:
         if request.path == "/api/system_stats":
             return web.json_response({"system": {"comfyui_version": "0.33.0"}})
         if request.path == "/api/prompt":
+            sent = await request.json()
+            queue.append([1, "theirs", sent["prompt"], sent["extra_data"], []])
             return web.json_response({"prompt_id": "theirs", "number": 1})
+        if request.path == "/api/queue":
+            return web.json_response({"queue_running": queue, "queue_pending": []})
         if request.path == "/api/jobs/theirs":
             return web.json_response({"id": "theirs", "status": "in_progress"})
         return web.json_response({"error": "Job not found"}, status=404)
@@ -215,3 +221,26 @@ async def test_a_fork_of_a_new_version_that_gives_ids_of_its_own_is_followed(
 
     assert host.ours("theirs") == made
     assert await host.look(made) == Running()
+
+
+async def test_another_jobs_answer_is_not_taken_for_ours(
+    client: Client, embedded: Start, stranger: Callable[..., Awaitable[Stranger]], send: Send
+) -> None:
+    """A front that mixes up answers, before a ComfyUI that keeps ids."""
+    comfy = await embedded("0.3.64", faults=Faults(node_ms=60_000))
+    theirs = await send(client(comfy.url))
+    await comfy.until(lambda it: it.running == theirs)
+
+    async with aiohttp.ClientSession() as session:
+
+        async def mixed_up(request: web.Request) -> web.StreamResponse:
+            if request.path == "/api/prompt" and request.method == "POST":
+                return web.json_response({"prompt_id": theirs, "number": 0})
+            async with session.get(comfy.url + request.path_qs) as answer:
+                return web.json_response(await answer.json(), status=answer.status)
+
+        host = client((await stranger(mixed_up)).url)
+        with pytest.raises(AnswerLost, match="another job"):
+            await send(host)
+
+        assert host.ours(theirs) == theirs

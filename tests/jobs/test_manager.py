@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,7 +28,7 @@ from comfy_mcp.jobs.lost import AGAIN
 from comfy_mcp.jobs.manager import Pace
 from comfy_mcp.jobs.watch import Live
 from comfy_mcp.permit import SubmitPermit
-from tests.jobs.offices import Office
+from tests.jobs.offices import QUICK, Office
 
 pytestmark = pytest.mark.anyio
 
@@ -290,7 +291,7 @@ async def test_a_job_that_never_arrived_is_not_sent_again_and_frees_its_slot(
     here = office(comfy.url)
     made, permit = await here.admit(graph())
 
-    with pytest.raises(AnswerLost, match=f"not sent again. Ask get_job for {made}"):
+    with pytest.raises(AnswerLost, match=f"get_job for {made}.*not sent again"):
         await here.submit(graph(), made, permit)
 
     assert submits(comfy) == 1
@@ -435,22 +436,40 @@ async def test_reconciling_looks_at_the_callers_own_jobs_only_and_bears_a_host_t
     assert (await here.row(made)).status == "pending"
 
 
-async def test_when_comfyui_goes_away_a_wait_ends_with_a_warning_and_what_was_known(
+async def test_while_comfyui_is_away_the_job_is_told_as_it_was_with_a_warning(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=DEAF)
+    here = office(comfy.url)
+    made = await here.run(graph())
+    await here.until(made, lambda row: row.status == "in_progress")
+    await comfy.stop()
+
+    for job in (await here.wait(made, 0.3), await here.get(made)):
+        assert (job.status, job.queue_position, job.progress) == ("in_progress", None, None)
+        assert any("No ComfyUI at" in warning for warning in job.warnings)
+
+
+async def test_who_waits_while_comfyui_is_away_is_told_when_it_is_back(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
     comfy = await embedded(faults=DEAF)
     here = office(comfy.url)
     made = await here.run(graph())
     await comfy.until(lambda it: it.running == made)
+    watch = here.jobs._followers.known(made)
+    assert watch is not None
     waiting = asyncio.ensure_future(here.wait(made, PATIENT))
-    await asyncio.sleep(0)
 
-    await comfy.stop()
+    async with comfy.away():
+        await here.until(made, lambda _: watch.trouble is not None)
+        assert not waiting.done()
 
     async with asyncio.timeout(10):
         job = await waiting
-    assert job.status in {"pending", "in_progress"}
-    assert any("No ComfyUI at" in warning or "broke" in warning for warning in job.warnings)
+    assert job.status == "lost"
+    assert job.error is not None
+    assert job.error.type == "restarted"
 
 
 async def test_a_wait_that_is_cancelled_leaves_the_job_and_its_follower_alone(
@@ -555,10 +574,42 @@ async def test_a_look_that_failed_long_ago_does_not_end_the_next_wait(
     watch = here.jobs._followers.known(made)
     assert watch is not None
     comfy.faults = Faults(node_ms=300, http=(BadAnswer("502", method="GET"),))
-    await here.until(made, lambda _: watch.failures > 0)
+    await here.until(made, lambda _: watch.trouble is not None)
     comfy.faults = Faults(node_ms=300)
 
     async with asyncio.timeout(PATIENT):
         job = await here.wait(made, PATIENT)
 
     assert (job.status, job.warnings) == ("completed", [])
+
+
+@pytest.mark.parametrize("profile", ["0.3.40", "0.3.64", "0.33"])
+async def test_an_answer_that_takes_long_is_not_waited_for_once_comfyui_shows_the_job(
+    embedded: Start, office: Hire, graph: MakeGraph, profile: str
+) -> None:
+    comfy = await embedded(profile, Faults(answer_delay_ms=60_000))
+    times = Timeouts(connect=2, answer=5, submit=60)
+    here = office(comfy.url, pace=replace(QUICK, patience=0.05), timeouts=times)
+
+    async with asyncio.timeout(20):
+        made = await here.run(graph())
+        job = await here.wait(made)
+
+    assert job.status == "completed"
+    assert submits(comfy) == 1
+    assert len(comfy.finished) == 1
+
+
+async def test_what_an_answer_says_that_comes_late_is_written_down_all_the_same(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded(faults=Faults(answer_delay_ms=500, deaf_ms=60_000))
+    here = office(comfy.url, pace=replace(QUICK, patience=0.05))
+
+    made = await here.run(graph("medium", n4={"upscale_method": "nope"}))
+    before = await here.row(made)
+    row = await here.until(made, lambda row: bool(row.result.get("warnings")))
+
+    assert not before.result["warnings"]
+    assert row.status in {"pending", "in_progress"}
+    assert "ComfyUI dropped an output" in (await here.get(made)).warnings[0]
