@@ -41,7 +41,7 @@ def test_the_readme_lists_every_setting() -> None:
 
 
 def test_the_readmes_policy_loads_without_a_warning() -> None:
-    (policy,) = blocks(section(README, "The policy in twelve lines"), "json")
+    (policy,) = blocks(section(README, "The policy in eleven lines"), "json")
 
     assert parse(policy, "README").warnings == ()
     assert len(policy.splitlines()) <= 12

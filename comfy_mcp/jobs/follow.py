@@ -114,16 +114,20 @@ class Followers:
         It hears events from now on; *begin* follows it, *let_go* forgets it.
         """
         client_id = await self._stream.ready()
-        adopted = self._watches.get(prompt_id)
-        if adopted is not None:
-            self.let_go(adopted)
-        watch = Watch(prompt_id, grant=grant, client_id=client_id, total=total)
-        self._watches[prompt_id] = watch
+        watch = self._watches.get(prompt_id)
+        if watch is None:
+            watch = self._watches[prompt_id] = Watch(prompt_id)
+        # Somebody who repeats the call may wait for the job before it is sent.
+        watch.take_on(grant, client_id, total)
         return watch
 
     def begin(self, watch: Watch) -> None:
         """Follow a job to its end."""
         self._watches[watch.prompt_id] = watch
+        if watch.followed:
+            watch.poke()
+            return
+        watch.followed = True
         self.spawn(self._run(watch))
 
     def follow(self, prompt_id: str) -> Watch:

@@ -65,6 +65,10 @@ async def listed(
     if begin is None or begin.after.rank != ENDED:
         entries += await _alive(jobs, grant, mine=mine, warnings=warnings)
     entries += await _ended(jobs, grant, statuses, begin, mine=mine, count=limit + 1)
+    if not mine and FINAL & _journaled(statuses):
+        entries += await _remembered(jobs, Viewer(grant, jobs.now_ms()), warnings)
+    if jobs.host.worker_died:
+        warnings.append("ComfyUI's worker has died: no job will end until ComfyUI is restarted.")
     chosen = (one for one in entries if not statuses or one.job.status in statuses)
     return page_of(chosen, begin, limit, warnings)
 
@@ -144,18 +148,20 @@ async def _ended(
         before=begin.seq if begin else None,
         count=count,
     )
-    found = [row_entry(row, who) for row in rows]
-    return found if mine else [*found, *await _remembered(jobs, who)]
+    return [row_entry(row, who) for row in rows]
 
 
-async def _remembered(jobs: Jobs, who: Viewer) -> list[Entry]:
+async def _remembered(jobs: Jobs, who: Viewer, warnings: list[str]) -> list[Entry]:
     """Ended jobs that were not submitted through this journal."""
     for row in await jobs.store.jobs(jobs.label, count=REMEMBERED):
         jobs.judge.recall(row)
     try:
-        told = await jobs.host.finished(REMEMBERED) or ()
+        told = await jobs.host.finished(REMEMBERED)
     except HostError:
         # The same trouble was told when the queue was asked for.
+        return []
+    if told is None:
+        warnings.append("What has become of others' jobs is missing: ComfyUI gives no list of it.")
         return []
     fit = [job for job in told if len(job.prompt_id) <= LONGEST_ID]
     unknown = [job for job in fit if await jobs.store.job(job.prompt_id) is None]

@@ -23,7 +23,7 @@ from comfy_mcp.jobs.lister import listed
 from comfy_mcp.jobs.listing import JobPage
 from comfy_mcp.jobs.overtime import Leave, Watchdog
 from comfy_mcp.jobs.pace import Pace
-from comfy_mcp.jobs.record import files_of, noted
+from comfy_mcp.jobs.record import MAX_REFUSAL, REFUSAL, files_of, noted
 from comfy_mcp.jobs.show import (
     elsewhere,
     from_journal,
@@ -123,17 +123,20 @@ class Jobs:
         grant: str,
         permit: SubmitPermit,
         front: bool = False,
+        drawn: tuple[str, ...] = (),
     ) -> Submitted:
         """Queue *graph* for *grant*; the journal must know it already.
 
-        *front*: before all that wait. A caller that is cancelled meanwhile does not tear the
-        request apart: it is finished and written down all the same.
+        *drawn* says what was left to chance: it is kept with the job. *front*: before all that
+        wait. A caller that is cancelled meanwhile does not tear the request apart: it is finished
+        and written down all the same.
 
         Raises:
             HostError: ComfyUI did not take it (HostRejected: and said why).
             AnswerLost: it was sent, and ComfyUI does not show it yet.
             PermitError: *permit* is not for this graph and job.
         """
+        await self._keep_drawn(prompt_id, drawn)
         task = self._followers.spawn(self._submit(graph, prompt_id, grant, permit, front=front))
         return await asyncio.shield(task)
 
@@ -261,13 +264,18 @@ class Jobs:
             # It may show up yet: followed, so that its slot is freed one way or the other.
             self._followers.begin(watch)
             raise
-        except ComfyMCPError:
+        except ComfyMCPError as error:
             self._followers.let_go(watch)
-            await self._note(prompt_id, "refused", {})
+            await self._note(prompt_id, "refused", {REFUSAL: str(error)[:MAX_REFUSAL]})
             raise
         await self._note(prompt_id, "pending", noted(submitted))
         self._followers.begin(watch)
         return submitted
+
+    async def _keep_drawn(self, prompt_id: str, drawn: tuple[str, ...]) -> None:
+        """Before it is sent: nobody else will ever know."""
+        if drawn:
+            await self._note(prompt_id, "submitting", {"drawn": list(drawn)})
 
     async def _note(self, prompt_id: str, status: str, result: dict[str, Any]) -> None:
         """Write down what became of a submit. The job is what it is, written down or not."""

@@ -12,6 +12,8 @@ from comfy_mcp.store.protocol import JobRow, MadeFile
 
 __all__ = [
     "KNOWN_AS",
+    "MAX_REFUSAL",
+    "REFUSAL",
     "Overtime",
     "failure_of",
     "files_of",
@@ -24,6 +26,11 @@ __all__ = [
     "overtime_of",
     "result_of",
 ]
+
+REFUSAL = "refusal"
+"""Where the journal keeps why ComfyUI did not take a job."""
+
+MAX_REFUSAL = 2_000
 
 KNOWN_AS = "known_as"
 """Where the journal keeps ComfyUI's own id of a job, if it has one."""

@@ -7,7 +7,7 @@ from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.hints import told
 from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
 from comfy_mcp.jobs.lost import why_lost
-from comfy_mcp.jobs.record import Overtime, failure_of, files_of, gpu_ms, overtime_of
+from comfy_mcp.jobs.record import REFUSAL, Overtime, failure_of, files_of, gpu_ms, overtime_of
 from comfy_mcp.jobs.table import ends, shown
 from comfy_mcp.jobs.vitals import silence_in_words
 from comfy_mcp.jobs.watch import Live
@@ -167,7 +167,8 @@ def _error(row: JobRow) -> JobFailure | None:
     if row.status == "lost":
         return why_lost(row)
     if row.status == "refused":
-        return _REFUSED
+        said = row.result.get(REFUSAL)
+        return _REFUSED.model_copy(update={"message": said, "hint": None}) if said else _REFUSED
     overtime = overtime_of(row.result)
     if row.status == "cancelled" and overtime is not None:
         return _overtime(overtime)
@@ -186,6 +187,7 @@ def _overtime(why: Overtime) -> JobFailure:
 
 def _warnings(row: JobRow) -> list[str]:
     dropped = [f"ComfyUI dropped an output: {text}" for text in row.result.get("warnings") or ()]
+    dropped += row.result.get("drawn") or ()
     unread = row.result.get("unread")
     if isinstance(unread, str):
         dropped.append(unread)

@@ -112,6 +112,7 @@ class Watch:
         self.trouble: Exception | None = None
         self.failures = 0
         self.adopted = adopted
+        self.followed = False
         self.wake_at: float | None = None
         self.ran_from: float | None = None
         self.being_stopped = False
@@ -121,6 +122,11 @@ class Watch:
         self.since = self._sign = asyncio.get_running_loop().time()
         self._changed = asyncio.Event()
         self._poke = asyncio.Event()
+
+    def take_on(self, grant: str, client_id: str, total: int) -> None:
+        """The job, of *total* nodes, is about to be submitted by this process."""
+        self.grant, self.client_id, self.adopted = grant, client_id, False
+        self.live = replace(self.live, total=total)
 
     def live_for(self, grant: str) -> Live:
         """What *grant* may see of it: of others' jobs only how they stand."""

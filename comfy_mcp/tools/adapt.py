@@ -103,7 +103,7 @@ def _say(ctx: Context[Any, Any]) -> Say:
     async def say(percent: float, words: str) -> None:
         nonlocal last, said
         if percent > last or words != said:
-            last, said = max(percent, last + LEAST), words
+            last, said = round(max(percent, last + LEAST), 3), words
             await ctx.report_progress(last, 100, words)
 
     return say

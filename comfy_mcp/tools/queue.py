@@ -80,7 +80,7 @@ async def clear_queue(
 
 
 def _words(report: ClearReport) -> str:
-    words = [f"{len(report.cleared)} of your waiting jobs were taken out of the queue."]
+    words = [f"Taken out of the queue: {len(report.cleared)} of your waiting jobs."]
     if report.started:
         words.append(f"{len(report.started)} had started: cancel_job stops one.")
     if report.gone:

@@ -137,12 +137,15 @@ async def _submitted(
             grant=job.grant,
             permit=granted.submit,
             front=order.front,
+            drawn=tuple(
+                f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn
+            ),
         )
     )
     await asyncio.wait([underway.submitting], timeout=PATIENCE)
     if underway.submitting.done():
         _raise_if_failed(underway.submitting, job)
-    return [f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn]
+    return []
 
 
 async def _unless_refused(

@@ -384,7 +384,7 @@ async def test_a_call_that_is_repeated_because_its_answer_was_lost(
 
 @promised(
     fault="Comfy Cloud's queue is full for this account",
-    told="`host_rejected`, which may be tried again: when one of one's jobs has ended",
+    told="`host_busy`, which may be tried again: when one of one's jobs has ended",
     job="never ran; not sent again",
 )
 async def test_a_full_queue_of_comfy_cloud(stage: Stage) -> None:
@@ -394,7 +394,7 @@ async def test_a_full_queue_of_comfy_cloud(stage: Stage) -> None:
     async with stage.sit(host, headers=KEY) as desk:
         text, body = await desk.refusal("run_workflow", workflow=card(1))
 
-    assert (body["code"], body["retryable"]) == ("host_rejected", True)
+    assert (body["code"], body["retryable"]) == ("host_busy", True)
     assert "queue" in text
     assert "when one of your jobs has ended" in text
     assert sent(host) == ["POST /prompt"]

@@ -33,6 +33,7 @@ class Bench:
             now_ms=lambda: self.now_ms,
             new_id=self._next,
             reconcile=self._reconcile,
+            clock=lambda: self.now_ms / 1000,
             told=lambda row: self.told.append(dict(row)),
         )
 

@@ -613,3 +613,15 @@ async def test_what_an_answer_says_that_comes_late_is_written_down_all_the_same(
     assert not before.result["warnings"]
     assert row.status in {"pending", "in_progress"}
     assert "ComfyUI dropped an output" in (await here.get(made)).warnings[0]
+
+
+async def test_events_that_name_a_job_by_comfyuis_own_id_are_heard_under_ours(
+    embedded: Start, office: Hire, graph: MakeGraph
+) -> None:
+    comfy = await embedded("0.3.40", Faults(node_ms=60))
+    here = office(comfy.url)
+
+    job = await here.wait(await here.run(graph("sampling")))
+
+    assert job.status == "completed"
+    assert "4" in {live.node_id for live in here.told}

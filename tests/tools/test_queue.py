@@ -163,3 +163,12 @@ async def test_only_ones_own_scope_is_known(sit: Sit, host: EmbeddedHost) -> Non
 
     assert body["code"] == "invalid_args"
     assert sent(host) == []
+
+
+async def test_a_comfyui_without_a_list_of_ended_jobs_is_told_of_where_it_matters(sit: Sit) -> None:
+    async with EmbeddedHost(profile="0.3.64") as old, sit(url=old.url) as desk:
+        mine = await desk.ask("list_jobs")
+        everybodys = await desk.ask("list_jobs", mine=False)
+
+    assert mine["warnings"] == []
+    assert any("gives no list" in warning for warning in everybodys["warnings"])

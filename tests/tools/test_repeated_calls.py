@@ -39,20 +39,6 @@ async def test_calls_with_one_key_at_the_same_time_make_one_job(
     assert sent(host) == ["POST /prompt"]
 
 
-async def test_a_repeated_call_gets_the_seed_that_was_drawn_for_the_first(
-    sit: Sit, host: EmbeddedHost
-) -> None:
-    asked = {"workflow": "color_card", "params": {"color": 7}, "idempotency_key": "seeded"}
-
-    async with sit() as desk:
-        first = await desk.ask("run_workflow", **asked)
-        again = await desk.ask("run_workflow", **asked)
-
-    assert again["prompt_id"] == first["prompt_id"]
-    assert not any("by chance" in warning for warning in again["warnings"])
-    assert sent(host) == ["POST /prompt"]
-
-
 @pytest.mark.parametrize(
     "other",
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfy_mcp.embedded import EmbeddedHost, Faults
+from comfy_mcp.embedded import BadAnswer, EmbeddedHost, Faults
 from tests.tools.desk import Sit, card, graph, sent
 
 pytestmark = pytest.mark.anyio
@@ -236,3 +236,37 @@ async def test_half_a_character_in_a_workflow_is_refused_in_words(sit: Sit) -> N
 
     assert result.is_error
     assert "Error executing" not in result.content[0].text
+
+
+async def test_what_was_left_to_chance_stays_with_the_job(sit: Sit) -> None:
+    params = {
+        "prompt": "a lake",
+        "checkpoint": "embedded-demo.safetensors",
+        "width": 64,
+        "height": 64,
+        "steps": 1,
+    }
+    asked = {"workflow": "txt2img", "params": params, "idempotency_key": "painted"}
+
+    async with sit() as desk:
+        first = await desk.ask("run_workflow", **asked)
+        later = await desk.ask("get_job", prompt_id=first["prompt_id"])
+        again = await desk.ask("run_workflow", **asked)
+
+    drawn = [warning for warning in first["warnings"] if "by chance" in warning]
+    assert drawn
+    assert set(drawn) <= set(later["warnings"]) & set(again["warnings"])
+
+
+async def test_a_refusal_that_comes_late_is_told_by_get_job(sit: Sit, host: EmbeddedHost) -> None:
+    bad = card(1)
+    bad["1"]["inputs"]["width"] = 0
+    host.faults = Faults(http=(BadAnswer("slow", "POST", "/prompt", delay_ms=2_500),))
+
+    async with sit() as desk:
+        begun = await desk.ask("run_workflow", workflow=bad, wait_seconds=0)
+        ended = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=20)
+
+    assert begun["status"] == "pending"
+    assert ended["status"] == "failed"
+    assert "width" in ended["error"]["message"]
