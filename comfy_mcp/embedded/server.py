@@ -92,6 +92,9 @@ class Server:
 
     async def stop(self) -> None:
         """End everything, within a few seconds."""
+        for task in self._tasks:
+            # First: what waits must not begin, and end at once, while requests are still answered.
+            task.cancel()
         self._engine.signal.abandoned.set()
         self._spoiler.end()
         await self._engine.sockets.close()

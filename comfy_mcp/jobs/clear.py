@@ -15,7 +15,7 @@ from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import JobRow
 
 if TYPE_CHECKING:
-    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.jobs.desk import Desk
 
 __all__ = ["WAITING", "ClearReport", "clear"]
 
@@ -48,7 +48,7 @@ class ClearReport:
 
 
 async def clear(
-    jobs: Jobs, grant: str, permit: StopPermit, prompt_ids: tuple[str, ...]
+    jobs: Desk, grant: str, permit: StopPermit, prompt_ids: tuple[str, ...]
 ) -> ClearReport:
     """Take those of *prompt_ids* that belong to *grant* and wait out of the queue; look at each.
 
@@ -88,7 +88,7 @@ class _Clearance:
     Of those that are in the queue no more, *cleared* were taken out of it, and *ended* were not.
     """
 
-    jobs: Jobs
+    jobs: Desk
     permit: StopPermit
     seen: dict[str, Sighting] = field(default_factory=dict[str, Sighting])
     cleared: list[str] = field(default_factory=list[str])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from comfy_mcp.host.standing import QueueView
-    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.jobs.desk import Desk
 
 __all__ = ["listed"]
 
@@ -45,7 +45,7 @@ _JOURNALED = {"failed": frozenset({"failed", "refused"})}
 
 
 async def listed(
-    jobs: Jobs,
+    jobs: Desk,
     grant: str,
     *,
     statuses: frozenset[str],
@@ -73,7 +73,7 @@ async def listed(
     return page_of(chosen, begin, limit, warnings)
 
 
-async def _alive(jobs: Jobs, grant: str, *, mine: bool, warnings: list[str]) -> list[Entry]:
+async def _alive(jobs: Desk, grant: str, *, mine: bool, warnings: list[str]) -> list[Entry]:
     for row in await jobs.store.unfinished(host=jobs.label):
         jobs.judge.recall(row)
     who = Viewer(grant, jobs.now_ms())
@@ -111,12 +111,12 @@ def _queued(
             yield queued_entry(job, "pending", position, rows.get(job.prompt_id), who)
 
 
-async def _unfinished(jobs: Jobs, grant: str, *, mine: bool) -> dict[str, JobRow]:
+async def _unfinished(jobs: Desk, grant: str, *, mine: bool) -> dict[str, JobRow]:
     rows = await jobs.store.unfinished(host=jobs.label, grant=grant if mine else None)
     return {row.prompt_id: row for row in rows}
 
 
-async def _look_for(jobs: Jobs, rows: list[JobRow]) -> None:
+async def _look_for(jobs: Desk, rows: list[JobRow]) -> None:
     """Jobs that are no longer in the queue have ended: whoever asks first writes that down."""
 
     async def look(row: JobRow) -> None:
@@ -129,7 +129,7 @@ async def _look_for(jobs: Jobs, rows: list[JobRow]) -> None:
 
 
 async def _ended(
-    jobs: Jobs,
+    jobs: Desk,
     grant: str,
     statuses: frozenset[str],
     begin: Cursor | None,
@@ -151,7 +151,7 @@ async def _ended(
     return [row_entry(row, who) for row in rows]
 
 
-async def _remembered(jobs: Jobs, who: Viewer, warnings: list[str]) -> list[Entry]:
+async def _remembered(jobs: Desk, who: Viewer, warnings: list[str]) -> list[Entry]:
     """Ended jobs that were not submitted through this journal."""
     for row in await jobs.store.jobs(jobs.label, count=REMEMBERED):
         jobs.judge.recall(row)

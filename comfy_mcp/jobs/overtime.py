@@ -16,7 +16,7 @@ from comfy_mcp.jobs.stop import stop
 from comfy_mcp.jobs.table import ends
 
 if TYPE_CHECKING:
-    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.jobs.desk import Desk
     from comfy_mcp.jobs.watch import Watch
     from comfy_mcp.permit import StopPermit
     from comfy_mcp.store.protocol import JobRow
@@ -36,7 +36,7 @@ class Watchdog:
     seconds, for as long as the job runs.
     """
 
-    def __init__(self, jobs: Jobs, leave: Leave, *, seconds: float, again: float) -> None:
+    def __init__(self, jobs: Desk, leave: Leave, *, seconds: float, again: float) -> None:
         self._jobs = jobs
         self._leave = leave
         self._seconds = seconds

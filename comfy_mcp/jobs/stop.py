@@ -22,7 +22,7 @@ from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import JobRow
 
 if TYPE_CHECKING:
-    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.jobs.desk import Desk
 
 __all__ = ["Outcome", "StopReport", "stop"]
 
@@ -58,7 +58,7 @@ class _Attempt:
     *epoch* is the host's at the beginning.
     """
 
-    jobs: Jobs
+    jobs: Desk
     prompt_id: str
     permit: StopPermit
     seconds: float
@@ -131,7 +131,7 @@ class _Attempt:
             self.seen = await self.jobs.host.look(self.prompt_id)
 
 
-async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float) -> StopReport:
+async def stop(jobs: Desk, prompt_id: str, permit: StopPermit, *, seconds: float) -> StopReport:
     """Stop *prompt_id*, pending or running, within *seconds*, and look whether it did stop.
 
     Raises:
@@ -161,7 +161,7 @@ async def stop(jobs: Jobs, prompt_id: str, permit: StopPermit, *, seconds: float
     return StopReport(outcome, _word(attempt.first), actions, jobs.now_ms() - began)
 
 
-async def _as_others_left_it(jobs: Jobs, row: JobRow, seconds: float) -> JobRow:
+async def _as_others_left_it(jobs: Desk, row: JobRow, seconds: float) -> JobRow:
     """The row of a job that is gone; whoever is taking it out of the queue is waited for."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + min(seconds, OTHERS_SECONDS)
