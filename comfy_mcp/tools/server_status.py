@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 NAME = 80
 """Characters of a name that ComfyUI, or a custom node in it, chose."""
 
-WORDS = 200
+WORDS = 400
 """Characters of what went wrong."""
 
 DEAD = "ComfyUI answers but runs nothing any more: its owner has to restart it."
