@@ -21,6 +21,7 @@ from comfy_mcp.tools.app import App, Caller, silent
 
 if TYPE_CHECKING:
     from comfy_mcp.jobs.stop import StopReport
+    from comfy_mcp.store.protocol import NewJob
 
 __all__ = [
     "MARGIN_MS",
@@ -53,21 +54,25 @@ NO_LEAVE = 'The policy does not let you stop jobs: with on_cancel="cancel" this 
 
 @dataclass(slots=True)
 class Underway:
-    """How far a call has come: the job it waits for, and its submit if that is not answered yet."""
+    """How far a call has come: the job it waits for, and its submit if that is not answered yet.
 
+    *asked* is the job that the call would make; an earlier one with the same key takes its place.
+    """
+
+    asked: NewJob
     prompt_id: str | None = None
     submitting: asyncio.Task[Any] | None = None
 
 
 @contextmanager
-def stop_if_cancelled(app: App, caller: Caller, what: OnCancel) -> Generator[Underway]:
-    """Within it, a cancelled call stops its job in the background, if *what* says so."""
-    underway = Underway()
+def stop_if_cancelled(app: App, caller: Caller, what: OnCancel, job: NewJob) -> Generator[Underway]:
+    """Within it, a cancelled call for *job* stops it in the background, if *what* says so."""
+    underway = Underway(job)
     try:
         yield underway
     except anyio.get_cancelled_exc_class():
-        if what == "cancel" and underway.prompt_id is not None:
-            app.keep(_stop(app, caller, underway.prompt_id, underway.submitting))
+        if what == "cancel":
+            app.keep(_stop(app, caller, underway))
         raise
 
 
@@ -95,23 +100,36 @@ async def stopped(app: App, caller: Caller, prompt_id: str, seconds: float) -> S
         return await stop(jobs, prompt_id, granted.stop, seconds=seconds)
 
 
-async def _stop(
-    app: App,
-    caller: Caller,
-    prompt_id: str,
-    submitting: asyncio.Task[Any] | None,
-) -> None:
+async def _stop(app: App, caller: Caller, underway: Underway) -> None:
     """Nobody waits for this any more: what goes wrong is told to the operator."""
-    args = {"prompt_id": prompt_id, "wait_seconds": STOP_SECONDS}
-    stopper = replace(caller, tool=CANCEL, args=args, say=silent)
+    prompt_id = underway.prompt_id
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
-            if submitting is not None:
+            if underway.submitting is not None:
                 # What is not in the queue yet cannot be taken out of it.
-                await asyncio.wait([submitting])
+                await asyncio.wait([underway.submitting])
+            prompt_id = prompt_id or await _earlier(app, underway.asked)
+            if prompt_id is None:
+                return
+            args = {"prompt_id": prompt_id, "wait_seconds": STOP_SECONDS}
+            stopper = replace(caller, tool=CANCEL, args=args, say=silent)
             report = await stopped(app, stopper, prompt_id, STOP_SECONDS)
     except (ComfyMCPError, TimeoutError) as error:
         log.warning("Job %s of a cancelled call goes on: %s", prompt_id, error or "no answer")
         return
     if report.outcome == "still_running":
         log.warning("Job %s of a cancelled call was told to stop and still runs.", prompt_id)
+
+
+async def _earlier(app: App, asked: NewJob) -> str | None:
+    """The job that a call would have been given, had it not been cancelled before it was told.
+
+    Raises:
+        StateError: the journal cannot be read.
+    """
+    if not asked.key:
+        return None
+    row = await (await app.jobs()).store.keyed(asked.host, asked.grant, asked.key)
+    # Its own job is given back by the guard, and one of another request is not this call's.
+    mine = row is not None and row.prompt_id != asked.prompt_id and row.request == asked.request
+    return row.prompt_id if row is not None and mine else None

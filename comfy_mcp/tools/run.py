@@ -104,7 +104,7 @@ async def run_workflow(
         request=ready.request,
     )
     warnings = [] if on_cancel == "keep" or may_stop(app, caller) else [NO_LEAVE]
-    with stop_if_cancelled(app, caller, on_cancel) as underway:
+    with stop_if_cancelled(app, caller, on_cancel, job) as underway:
         async with app.gate.admit(caller.call(run=run.run, job=job)) as granted:
             order = _Order(ready.filled, job, front)
             warnings += await _submitted(app, jobs, order, granted, underway)

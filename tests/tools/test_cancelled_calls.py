@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
 
 from comfy_mcp.embedded import BadAnswer, EmbeddedHost, Faults
+from comfy_mcp.store.protocol import NewJob
+from comfy_mcp.tools.app import Caller
+from comfy_mcp.tools.cancelling import stop_if_cancelled
 from tests.tools.desk import EVERYTHING, Desk, Sit, card, graph, sent
 
 pytestmark = pytest.mark.anyio
@@ -161,6 +165,49 @@ async def test_a_cancelled_repeated_call_stops_the_job_it_waited_for(
         job = await desk.ask("get_job", prompt_id=first["prompt_id"], wait_seconds=20)
 
     assert job["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "cancelled"),
+        ({"key": "other"}, "completed"),
+        ({"key": ""}, "completed"),
+        ({"request": "sha256:of-another-workflow"}, "completed"),
+        ({"grant": "somebody"}, "completed"),
+    ],
+    ids=["the-same", "another-key", "no-key", "another-request", "another-grant"],
+)
+async def test_a_repeated_call_that_is_cancelled_before_it_is_told_of_its_job_stops_that_job(
+    sit: Sit, host: EmbeddedHost, change: dict[str, str], status: str
+) -> None:
+    host.faults = Faults(node_ms=400)
+
+    async with sit() as desk:
+        asked = {"workflow": card(6), "wait_seconds": 0, "idempotency_key": "twice"}
+        prompt_id = (await desk.ask("run_workflow", **asked))["prompt_id"]
+        store = (await desk.services.jobs()).store
+        row = await store.job(prompt_id)
+        assert row is not None
+        made = NewJob(
+            prompt_id=desk.services.new_prompt_id(),
+            grant=row.grant,
+            host=row.host,
+            workflow=row.workflow,
+            digest=row.digest,
+            shape=row.shape,
+            key="twice",
+            request=row.request,
+        )
+        caller = Caller("run_workflow", "local", "local")
+        with (
+            pytest.raises(asyncio.CancelledError),
+            stop_if_cancelled(desk.services, caller, "cancel", replace(made, **change)),
+        ):
+            raise asyncio.CancelledError
+        job = await desk.ask("get_job", prompt_id=prompt_id, wait_seconds=20)
+
+    assert job["status"] == status
 
 
 async def test_other_calls_of_the_client_go_on_when_one_is_cancelled(
