@@ -59,10 +59,10 @@ class Faults:
     execution_start), "garbage" (frames that mean nothing, between the others) or "flood"
     (thousands of them). *dead_worker*: the next job to start kills the worker and stays in
     queue_running for ever. *node_ms*: every node takes at least that long and hears an interrupt
-    only at its end. *step_ms*: extra time per progress step. *http*: wrong answers; the first that
-    matches counts. *takeover_fixed*: a second socket with the same clientId keeps its place when
-    the first closes. *blocked_publisher*: a client that does not read holds up everybody's
-    messages (ComfyUI's way).
+    only at its end; it and *deaf_ms* may be cleared while the node runs, which then ends.
+    *step_ms*: extra time per progress step. *http*: wrong answers; the first that matches counts.
+    *takeover_fixed*: a second socket with the same clientId keeps its place when the first closes.
+    *blocked_publisher*: a client that does not read holds up everybody's messages (ComfyUI's way).
     """
 
     lost_cancel_ms: int = 0

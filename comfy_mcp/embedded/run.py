@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "Failed", "Signal", "failure", "gathered", "meta_of"]
 
+LINGER_SECONDS = 0.02
+"""How often a node that is kept busy looks at the weather."""
+
 
 @dataclass(slots=True)
 class Signal:
@@ -88,12 +91,17 @@ class Call:
             raise Interrupted
 
     def _linger(self) -> None:
-        faults = self.faults()
-        least = max(faults.node_ms, faults.deaf_ms)
-        if least > self._ran_ms():
-            self.signal.abandoned.wait((least - self._ran_ms()) / 1000)
-        if faults.node_ms:
+        hears = self.faults().node_ms
+        # The weather is looked at again and again: whoever clears it lets the node end.
+        while (left_ms := self._least_ms() - self._ran_ms()) > 0:
+            if self.signal.abandoned.wait(min(left_ms / 1000, LINGER_SECONDS)):
+                break
+        if hears:
             self._check()
+
+    def _least_ms(self) -> int:
+        faults = self.faults()
+        return max(faults.node_ms, faults.deaf_ms)
 
     def _ran_ms(self) -> int:
         return int((time.monotonic() - self.started) * 1000)

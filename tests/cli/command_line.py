@@ -16,6 +16,16 @@ SECONDS = 60
 KEPT = ("PATH", "PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START", "SYSTEMROOT")
 
 
+class Process(subprocess.Popen[str]):
+    """A process that is not waited for when its test has failed."""
+
+    def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
+        """End it, if need be by force."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *more)
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """Runs commands in *folder*, which is also their home and has their state."""
@@ -50,9 +60,9 @@ class CommandLine:
 
     def start(
         self, *words: str, stdin: int = subprocess.PIPE, env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[str]:
+    ) -> Process:
         """Start and leave running; ends with the test's `with`."""
-        return subprocess.Popen(  # noqa: S603 - our own program
+        return Process(
             [sys.executable, "-m", "comfy_mcp", *words],
             cwd=self.folder,
             env=self.environ(env),

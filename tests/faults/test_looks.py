@@ -6,6 +6,7 @@ Polling is the truth; what cannot be read is no truth, and is looked up another 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,10 @@ pytestmark = pytest.mark.anyio
 
 COPY = "22222222-2222-4222-8222-222222222222"
 LOOKS = ("/jobs*", "/queue", "/history*")
+
+
+BUSY = Faults(node_ms=60_000)
+"""The running node ends when the weather clears."""
 
 
 def spoiled(what: str, *, times: int | None = None, size: int = 0) -> Faults:
@@ -77,13 +82,13 @@ async def test_an_answer_that_is_too_large_to_be_read(stage: Stage, profile: str
 async def test_looks_that_are_answered_wrongly_for_a_while(
     stage: Stage, host: WitnessedHost, what: str
 ) -> None:
-    host.faults = Faults(node_ms=300)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
         running = host.running
-        host.faults = spoiled(what)
+        host.faults = replace(BUSY, http=spoiled(what).http)
         meanwhile = await desk.ask("get_job", prompt_id=running, wait_seconds=0.3)
         host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=running, wait_seconds=10)
@@ -100,13 +105,13 @@ async def test_looks_that_are_answered_wrongly_for_a_while(
     job="untouched; never told to be lost",
 )
 async def test_looks_that_are_not_answered(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(node_ms=400)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
         running = host.running
-        host.faults = spoiled("mute")
+        host.faults = replace(BUSY, http=spoiled("mute").http)
         meanwhile = await desk.ask("get_job", prompt_id=running)
         host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=running, wait_seconds=15)
