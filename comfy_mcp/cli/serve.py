@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import os
 import signal
@@ -77,7 +78,12 @@ def _end(number: int, _frame: object) -> None:
     late = threading.Timer(GRACE_SECONDS, os._exit, (status,))
     late.daemon = True
     late.start()
-    sys.exit(status)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        sys.exit(status)
+    # Raised right here it would end up in whichever task is at work, and be told as its error.
+    loop.call_soon_threadsafe(sys.exit, status)
 
 
 def _plain(text: str) -> str:

@@ -88,6 +88,23 @@ def test_a_signal_ends_it_although_stdin_stays_open(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_many_calls_ends_it_without_a_traceback(
+    guard: CommandLine, number: signal.Signals
+) -> None:
+    with guard.start() as process:
+        ask(process, HELLO)
+        assert process.stdin is not None
+        for each in range(2, 40):
+            call = {"jsonrpc": "2.0", "id": each, "method": "tools/list"}
+            process.stdin.write(json.dumps(call) + "\n")
+        process.stdin.flush()
+        status, errors = end(process, number)
+
+    assert status == 128 + number
+    assert "Traceback" not in errors
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 def test_a_person_on_a_terminal_is_told_what_this_is(guard: CommandLine) -> None:
     import pty  # noqa: PLC0415 - not on every system

@@ -69,18 +69,15 @@ async def test_jobs_run_by_number_then_id(host: EmbeddedHost, client: Comfy) -> 
     host.faults = Faults(node_ms=60_000)
     first = (await client.submit(fresh("small"))).body["prompt_id"]
     await host.until(lambda it: it.node == "1")
-    numbers = {"late": 50.5, "early": -7, "middle": 20}
-    ids = {name: new_id() for name in numbers}
-    for name, number in numbers.items():
-        await client.submit(fresh("small"), prompt_id=ids[name], number=number)
+    low, high = sorted((new_id(), new_id()))
+    numbers = {new_id(): 50.5, high: 20, low: 20, new_id(): -7}
+    for prompt_id, number in numbers.items():
+        await client.submit(fresh("small"), prompt_id=prompt_id, number=number)
     host.faults = Faults()
-    await client.post("/interrupt", {})
-    await host.restart()
+    await host.until(lambda it: len(it.finished) == 5)
 
-    assert first not in host.finished
-    for name, number in numbers.items():
-        await client.submit(fresh("small"), prompt_id=ids[name], number=number)
-    await host.until(lambda it: len(it.finished) == 3)
+    late, early = (each for each in numbers if each not in {low, high})
+    assert host.finished == (first, early, low, high, late)
 
 
 async def test_freed_memory_makes_everything_run_again(host: EmbeddedHost, client: Comfy) -> None:

@@ -285,8 +285,8 @@ async def test_both_killed(stage: Stage, host: WitnessedHost) -> None:
         await host.until(lambda now: now.node == "1", BOUND)
         child.kill()
         await child.wait()
-    host.faults = Faults()
     await host.restart()
+    host.faults = Faults()
     async with stage.sit(host) as desk:
         job = await the_job(desk)
 

@@ -170,8 +170,8 @@ async def test_a_restart_while_a_submit_is_under_way(
     async with stage.sit(host) as desk, asyncio.TaskGroup() as group:
         waiting = group.create_task(desk.refusal("run_workflow", workflow=card(1)))
         await host.until(lambda now: sent(now) != [] and after == (now.running is not None))
-        host.faults = Faults()
         await host.restart()
+        host.faults = Faults()
         _, body = await waiting
         job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=10)
 
