@@ -10,7 +10,7 @@ import pytest
 
 from comfy_mcp import __version__
 from comfy_mcp.cli import run
-from comfy_mcp.cli.commands import COMMANDS
+from comfy_mcp.cli.commands import COMMANDS, Command
 from comfy_mcp.cli.main import overview
 from tests.cli.command_line import CommandLine
 
@@ -41,9 +41,9 @@ def test_the_help_fits_a_terminal_of_eighty_columns() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_has_help_with_an_example(
-    command: object, capsys: pytest.CaptureFixture[str]
+    command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = command.name  # type: ignore[attr-defined]
+    name = command.name
 
     assert run([*name.split(), "--help"]) == 0
     assert f"comfy-mcp-guard {name}" in capsys.readouterr().out.split("example", 1)[1]
@@ -114,8 +114,8 @@ def test_options_alone_mean_serve(guard: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_help_loads_nothing_heavy(command: object, guard: CommandLine) -> None:
-    words = command.name.split()  # type: ignore[attr-defined]
+def test_help_loads_nothing_heavy(command: Command, guard: CommandLine) -> None:
+    words = command.name.split()
     done = guard.run(*words, "--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
 
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def limit(where: str, **keys: object) -> Limit:
         "window_ms": 60_000,
         **keys,
     }
-    return Limit(where, **values)  # type: ignore[arg-type]
+    return Limit(where, **values)  # type: ignore[arg-type] - of mixed types
 
 
 def judged(*limits: Limit, reason: str | None = None, **keys: Any) -> Decision:
@@ -109,9 +110,9 @@ def test_every_written_limit_is_held_by_the_charge_on_its_account(limits: list[L
 
 
 @given(st.lists(written, max_size=6), st.randoms(use_true_random=False))
-def test_the_order_of_limits_does_not_matter(limits: list[Limit], random: object) -> None:
+def test_the_order_of_limits_does_not_matter(limits: list[Limit], random: Random) -> None:
     mixed = list(limits)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(mixed)
     strip = {(a.counter, a.per_grant, a.amount, a.most, a.rule) for a in applied(*mixed)}
     assert strip == {(a.counter, a.per_grant, a.amount, a.most, a.rule) for a in applied(*limits)}
 
