@@ -34,7 +34,7 @@ def family(base: type[ComfyMCPError]) -> Iterator[type[ComfyMCPError]]:
 
 def a_denial(**kw: object) -> Denial:
     given = {"code": "rate_limited", "reason": "10 a minute", "rule": "/x", "decision_id": "dec_1"}
-    return Denial(**{**given, **kw})  # type: ignore[arg-type] - of mixed types
+    return Denial(**{**given, **kw})  # type: ignore[arg-type]  # of mixed types
 
 
 def test_every_public_error_is_in_the_one_tree() -> None:

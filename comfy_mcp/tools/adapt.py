@@ -81,7 +81,7 @@ def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[An
 
     call.__name__ = tool.name
     # The SDK reads both: the signature for names and defaults, the annotations for types.
-    call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined] - read by inspect
+    call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
     call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returned}
     return call
 

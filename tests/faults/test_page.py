@@ -34,7 +34,7 @@ def test_the_page_has_the_table_that_the_tests_make() -> None:
 
 @pytest.mark.parametrize(("test", "promise"), PROMISED)
 def test_a_row_promises_only_what_its_test_looks_at(test: object, promise: Promise) -> None:
-    source = inspect.getsource(test)  # type: ignore[arg-type] - a function, by its making
+    source = inspect.getsource(test)  # type: ignore[arg-type]  # a function, by its making
     body = source[source.index("async def ") :]
 
     assert [word for word in promise.quoted if word not in body] == []

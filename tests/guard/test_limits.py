@@ -27,7 +27,7 @@ def limit(where: str, **keys: object) -> Limit:
         "window_ms": 60_000,
         **keys,
     }
-    return Limit(where, **values)  # type: ignore[arg-type] - of mixed types
+    return Limit(where, **values)  # type: ignore[arg-type]  # of mixed types
 
 
 def judged(*limits: Limit, reason: str | None = None, **keys: Any) -> Decision:

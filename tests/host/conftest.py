@@ -68,7 +68,7 @@ async def stranger() -> AsyncIterator[Callable[[Handler], Awaitable[Stranger]]]:
             async def answer(request: web.BaseRequest) -> web.StreamResponse:
                 found.seen.append((request.method, request.path))
                 found.headers.append(dict(request.headers))
-                return await handler(request)  # type: ignore[arg-type] - aiohttp's own type
+                return await handler(request)  # type: ignore[arg-type]  # aiohttp's own type
 
             runner = web.ServerRunner(web.Server(answer), shutdown_timeout=0.1)
             await runner.setup()
@@ -111,7 +111,7 @@ async def proxy(
                         content_type=answer.content_type,
                     )
 
-            return await stranger(forward)  # type: ignore[arg-type] - aiohttp's own type
+            return await stranger(forward)  # type: ignore[arg-type]  # aiohttp's own type
 
         yield start
 

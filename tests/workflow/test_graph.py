@@ -43,13 +43,13 @@ def test_nothing_in_a_graph_can_be_assigned() -> None:
     graph = parse_graph(card())
 
     with pytest.raises(FrozenInstanceError):
-        graph.nodes = {}  # type: ignore[misc] - the point
+        graph.nodes = {}  # type: ignore[misc]  # the point
     with pytest.raises(TypeError):
-        graph.nodes["1"] = graph.nodes["2"]  # type: ignore[index] - the point
+        graph.nodes["1"] = graph.nodes["2"]  # type: ignore[index]  # the point
     with pytest.raises(TypeError):
-        graph.nodes["1"].inputs["width"] = 65  # type: ignore[index] - the point
+        graph.nodes["1"].inputs["width"] = 65  # type: ignore[index]  # the point
     with pytest.raises(TypeError):
-        graph.nodes["2"].inputs["images"][1] = 1  # type: ignore[index] - the point
+        graph.nodes["2"].inputs["images"][1] = 1  # type: ignore[index]  # the point
 
 
 def test_a_node_knows_its_title_and_class() -> None:
