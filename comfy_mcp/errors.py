@@ -111,7 +111,8 @@ class Denial:
     """What an agent is told when the guard says no.
 
     *rule* is a JSON Pointer into the policy; *retry_after_s* is exact (rounded up to milliseconds);
-    *limit* has counter, used, max, window_s and scope.
+    *limit* has counter, used, max, window_s and scope. *approval_id* is the request to a person
+    that this is about, and *expires_in_s* how long it can still be decided.
     """
 
     code: str
@@ -124,6 +125,8 @@ class Denial:
     fix: dict[str, Any] | None = None
     operator_hint: str | None = None
     decision: str = "deny"
+    approval_id: str | None = None
+    expires_in_s: float | None = None
 
     def payload(self) -> dict[str, Any]:
         """The denial as a JSON object, absent things left out."""
@@ -138,6 +141,8 @@ class Denial:
                 "limit": self.limit,
                 "fix": self.fix,
                 "decision_id": self.decision_id,
+                "approval_id": self.approval_id,
+                "expires_in_s": self.expires_in_s,
                 "operator_hint": self.operator_hint,
             }
         )
@@ -147,9 +152,10 @@ class Refused(ComfyMCPError):
     """The guard said no; *denial* says which rule and what may be done."""
 
     code = "denied"
+    mark: ClassVar[str] = "[POLICY DENIED]"
 
     def __init__(self, denial: Denial) -> None:
-        super().__init__(f"[POLICY DENIED] {denial.code}: {denial.reason} ({denial.decision_id})")
+        super().__init__(f"{self.mark} {denial.code}: {denial.reason} ({denial.decision_id})")
         self.denial = denial
 
     def details(self) -> dict[str, Any]:
@@ -168,7 +174,15 @@ class RateLimited(Refused):
 
 
 class ApprovalNeeded(Refused):
-    """A person has to decide first."""
+    """A person has to decide first, and has not yet; the hint is the command that shows what."""
+
+    retryable = True
+    mark = "[APPROVAL NEEDED]"
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(denial)
+        if denial.operator_hint:
+            self.args = (f"{self.args[0]} Tell the user to run: {denial.operator_hint}",)
 
 
 class PermitError(ComfyMCPError):

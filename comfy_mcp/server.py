@@ -29,8 +29,10 @@ from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library, shipped_folder
-from comfy_mcp.settings import EMBEDDED, Address, Settings
+from comfy_mcp.program import command
+from comfy_mcp.settings import EMBEDDED, Address, Settings, default_state
 from comfy_mcp.store.folder import FILE
+from comfy_mcp.store.protocol import ApprovalRow
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.tools.front import GuardedServer
 from comfy_mcp.tools.trace import trace_decision
@@ -96,6 +98,9 @@ class Services:
             new_id=lambda: secrets.token_hex(8),
             reconcile=self._reconcile,
             told=trace_decision,
+            host=settings.address.label if settings.address else EMBEDDED,
+            parked=self._parked,
+            command=self._command,
         )
         self.pictures = anyio.CapacityLimiter(2)
         self.preparing = anyio.CapacityLimiter(4)
@@ -104,6 +109,14 @@ class Services:
         self._open = AsyncExitStack()
         self._adopting: asyncio.Task[None] | None = None
         self._kept: set[asyncio.Task[Any]] = set()
+
+    def _parked(self, row: ApprovalRow) -> None:
+        """A request to a person was made: those who are to be told are told, some time."""
+        log.info("%s asks a person: %s", row.grant, self._command(row.approval_id))
+
+    def _command(self, approval_id: str) -> str:
+        words = ("approvals", "show", approval_id)
+        return command(*words, state=self.settings.state, default_state=default_state())
 
     @property
     def place(self) -> str:

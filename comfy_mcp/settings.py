@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from comfy_mcp.errors import ConfigError
 
-__all__ = ["EMBEDDED", "VARIABLES", "Address", "Settings", "address", "read"]
+__all__ = ["EMBEDDED", "VARIABLES", "Address", "Settings", "address", "default_state", "read"]
 
 EMBEDDED = "embedded"
 DEFAULT_PORT = 8188
@@ -214,6 +214,11 @@ def _state(text: str | None) -> Path:
                 " from folders of their own."
             )
         return path
+    return default_state()
+
+
+def default_state() -> Path:
+    """The state folder where nothing names another."""
     from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing was named
 
     return user_state_path("comfy-mcp-guard", appauthor=False)

@@ -66,8 +66,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 async def _export(folder: Path, output: Path | None, after: int) -> Walk:
     from comfy_mcp.cli.proof import begin, go_on  # noqa: PLC0415 - not for --help
-    from comfy_mcp.cli.state import opened  # noqa: PLC0415 - as above
-    from comfy_mcp.cli.trail import forwards, line  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.state import opened  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.trail import forwards, line  # noqa: PLC0415 - as above
     from comfy_mcp.store.chain import Walk  # noqa: PLC0415 - as above
 
     walk = Walk(rows=after)

@@ -51,7 +51,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     folder = options.state_of(given, environ)
     wanted = partial(_wanted, grant=given.only, denied=given.denied)
     rows = asyncio.run(_rows(folder, given.count, wanted))
-    from comfy_mcp.cli.trail import HEADINGS, cells, line  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.trail import HEADINGS, cells, line  # noqa: PLC0415 - not for --help
 
     if given.as_json:
         for row in rows:
@@ -66,8 +66,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 async def _rows(folder: Path, count: int, wanted: partial[bool]) -> list[AuditRow]:
-    from comfy_mcp.cli.state import opened  # noqa: PLC0415 - not for --help
-    from comfy_mcp.cli.trail import last  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.state import opened  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.trail import last  # noqa: PLC0415 - as above
 
     async with opened(folder) as store:
         return await last(store, count, wanted)

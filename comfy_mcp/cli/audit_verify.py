@@ -72,7 +72,7 @@ def _check_file(file: Path, head: tuple[int, str] | None) -> tuple[str, str | No
 
 
 async def _check_state(folder: Path, head: tuple[int, str] | None) -> tuple[str, str | None]:
-    from comfy_mcp.cli.state import opened  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.state import opened  # noqa: PLC0415 - not for --help
 
     async with opened(folder) as store:
         rows, fault = await store.verify(head)

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from comfy_mcp.cli import options
 from comfy_mcp.errors import ConfigError
+from comfy_mcp.program import PROGRAM
 from comfy_mcp.settings import Settings
 
 __all__ = ["CLIENTS", "Client", "Launch", "launch", "parser", "run", "snippet"]
 
-PROGRAM = "comfy-mcp-guard"
 NAME = "comfyui"
 """How the client calls this server."""
 

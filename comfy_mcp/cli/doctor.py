@@ -68,7 +68,7 @@ def _examine(settings: Settings) -> Iterator[tuple[list[Finding], Loaded | None]
 
 def _show_powers(screen: Screen, loaded: Loaded, name: str) -> None:
     from comfy_mcp.cli.powers import callers, powers  # noqa: PLC0415 - --help does not need it
-    from comfy_mcp.cli.state import now_ms  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.state import now_ms  # noqa: PLC0415 - as above
 
     at_ms = now_ms()
     for caller in callers(loaded.policy, name, at_ms):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from comfy_mcp.cli.gauge import HEADINGS, duration, gauge_cells, gauge_object, number, plain
 from comfy_mcp.cli.screen import Screen, one_line
-from comfy_mcp.cli.trail import moment
 from comfy_mcp.guard.question import AppliedLimit, Decision, Effect
 from comfy_mcp.guard.wording import window_in_words
+from comfy_mcp.oversight.gauge import HEADINGS, duration, gauge_cells, gauge_object, number, plain
+from comfy_mcp.oversight.trail import moment
 from comfy_mcp.store.protocol import UNIT, Cooling, Frozen
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from comfy_mcp.cli.drafting import RUN, Draft, draft, library_of
-from comfy_mcp.cli.standing import Gauge, clock_ahead_ms, gauges
-from comfy_mcp.cli.state import is_there, now_ms, opened, outdated
 from comfy_mcp.errors import HostError
 from comfy_mcp.guard.catalog import OWN_JOBS_ONLY, TOOLS, ToolClass, canonical
 from comfy_mcp.guard.decide import Looked, decide, grant_of, walk
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import Decision, Effect, Question, Run, in_this_zone
+from comfy_mcp.oversight.standing import Gauge, clock_ahead_ms, gauges
+from comfy_mcp.oversight.state import is_there, now_ms, opened, outdated
 from comfy_mcp.settings import Settings
 from comfy_mcp.store.protocol import Cooling, Frozen, MadeFile, SlotCap, Store, Use
 from comfy_mcp.workflow.facts import Facts, JobFile, Known

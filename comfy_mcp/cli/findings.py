@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from comfy_mcp.cli.screen import Verdict
-from comfy_mcp.cli.state import now_ms
 from comfy_mcp.errors import ConfigError, WorkflowError
 from comfy_mcp.guard.decide import grant_of
 from comfy_mcp.guard.loading import Loaded, load
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.library import Library, shipped_folder
+from comfy_mcp.oversight.state import now_ms
 from comfy_mcp.settings import Settings
 
 __all__ = [

@@ -13,9 +13,9 @@ from comfy_mcp.cli import options
 from comfy_mcp.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from comfy_mcp.store.protocol import Freeze, Store
+    from comfy_mcp.store.protocol import Store
 
-__all__ = ["parser", "run", "show", "words"]
+__all__ = ["parser", "run", "show"]
 
 EVERYBODY = "*"
 
@@ -49,17 +49,16 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     grant: str = given.only or EVERYBODY
     keep_reads: bool = given.keep_reads
     reason: str = given.reason
-    asyncio.run(_freeze(Screen(sys.stdout), folder, grant, reason.strip(), keep_reads))
+    asyncio.run(_freeze(Screen(sys.stdout), folder, grant, reason, keep_reads))
     return 0
 
 
 async def _freeze(screen: Screen, folder: Path, grant: str, reason: str, keep_reads: bool) -> None:
-    from comfy_mcp.cli.state import by_operator, now_ms, opened  # noqa: PLC0415 - not for --help
-    from comfy_mcp.store.protocol import Freeze  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight import freezing  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.state import now_ms, opened  # noqa: PLC0415 - as above
 
-    record = by_operator("freeze", grant=grant, keep_reads=keep_reads, reason=reason)
     async with opened(folder) as store:
-        await store.freeze(now_ms(), Freeze(grant, reason, keep_reads), record)
+        await freezing.freeze(store, now_ms(), grant, keep_reads=keep_reads, reason=reason)
         await show(screen, store)
         known = {account.holder for account in await store.accounts()}
     if grant != EVERYBODY and grant not in known:
@@ -71,19 +70,10 @@ async def _freeze(screen: Screen, folder: Path, grant: str, reason: str, keep_re
 
 async def show(screen: Screen, store: Store) -> None:
     """Say what is frozen now."""
+    from comfy_mcp.oversight.freezing import in_words  # noqa: PLC0415 - not for --help
+
     freezes = await store.freezes()
     if not freezes:
         screen.say("Nothing is frozen.", "green")
     for freeze in freezes:
-        screen.say(words(freeze), "bold cyan")
-
-
-def words(freeze: Freeze) -> str:
-    """One freeze in a sentence."""
-    from comfy_mcp.cli.trail import moment  # noqa: PLC0415 - not for --help
-
-    who = "Everybody" if freeze.grant == EVERYBODY else freeze.grant
-    what = "every change is refused, reads go on" if freeze.keep_reads else "every call is refused"
-    since = moment(freeze.at_ms)
-    why = f": {freeze.reason}" if freeze.reason else "."
-    return f"{who} is frozen since {since}, {what}{why}"
+        screen.say(in_words(freeze), "bold cyan")

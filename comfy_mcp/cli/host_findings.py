@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from comfy_mcp.cli.findings import Finding
 from comfy_mcp.cli.screen import Verdict
-from comfy_mcp.cli.state import now_ms
 from comfy_mcp.errors import ComfyMCPError
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.standing import Capabilities, HostStatus, QueueView, Worker
 from comfy_mcp.host.transport import Timeouts
+from comfy_mcp.oversight.state import now_ms
 from comfy_mcp.settings import Settings
 
 __all__ = ["about_host", "about_worker", "limits_of"]

@@ -45,7 +45,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 async def _reset(screen: Screen, folder: Path, counter: str | None, grant: str | None) -> None:
-    from comfy_mcp.cli.state import by_operator, now_ms, opened  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.state import by_operator, now_ms, opened  # noqa: PLC0415 - not for --help
 
     record = by_operator("reset", counter=counter, grant=grant)
     async with opened(folder) as store:

@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from comfy_mcp.cli import options
@@ -15,7 +14,7 @@ from comfy_mcp.cli.screen import Screen
 from comfy_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from comfy_mcp.cli.standing import Standing
+    from comfy_mcp.oversight.standing import Standing
 
 __all__ = ["parser", "run"]
 
@@ -44,7 +43,8 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     only: str | None = given.only
     settings = options.settings(given, environ)
     found = asyncio.run(_look(settings, only))
-    from comfy_mcp.cli.limits_shown import as_object, show  # noqa: PLC0415 - not for --help
+    from comfy_mcp.cli.limits_shown import show  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.holding import as_object  # noqa: PLC0415 - as above
 
     host = settings.address.label if settings.address else None
     if given.as_json:
@@ -55,28 +55,13 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 async def _look(settings: Settings, only: str | None) -> Standing:
-    from comfy_mcp.cli.standing import callers, look  # noqa: PLC0415 - not for --help
-    from comfy_mcp.cli.state import now_ms, opened  # noqa: PLC0415 - as above
-    from comfy_mcp.guard.loading import load  # noqa: PLC0415 - as above
-    from comfy_mcp.store.protocol import EVERYBODY  # noqa: PLC0415 - as above
+    from comfy_mcp.guard.loading import load  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight import holding  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.state import now_ms, opened  # noqa: PLC0415 - as above
 
     policy = load(settings.policies).policy
     host = settings.address.label if settings.address else None
     async with opened(settings.state) as store:
-        at_ms = now_ms()
-        holders = {one.holder for one in await store.accounts()} - {EVERYBODY}
-        names = sorted({only} if only else {*holders, settings.grant})
-        grants = callers(policy, names, at_ms)
         if only:
-            grants = {grant: name for grant, name in grants.items() if grant == only}
-        found = await look(store, policy, grants, host, at_ms)
-    return _only(found, only, EVERYBODY) if only else found
-
-
-def _only(found: Standing, grant: str, everybody: str) -> Standing:
-    return replace(
-        found,
-        others=tuple(one for one in found.others if one.holder in {grant, everybody}),
-        unfinished=tuple(job for job in found.unfinished if job.grant == grant),
-        freezes=tuple(one for one in found.freezes if one.grant in {grant, everybody}),
-    )
+            return await holding.only(store, policy, only, host, now_ms())
+        return await holding.everybody(store, policy, settings.grant, host, now_ms())

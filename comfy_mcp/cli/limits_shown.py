@@ -1,20 +1,19 @@
-"""How callers stand, as people and programs read it."""
+"""How callers stand, as people read it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from comfy_mcp.cli.freeze import words
-from comfy_mcp.cli.gauge import HEADINGS, account_cells, duration, gauge_cells, gauge_object
 from comfy_mcp.cli.screen import Screen
-from comfy_mcp.cli.trail import moment
-from comfy_mcp.store.protocol import UNIT
+from comfy_mcp.oversight.freezing import in_words
+from comfy_mcp.oversight.gauge import HEADINGS, account_cells, duration, gauge_cells
+from comfy_mcp.oversight.trail import moment
 
 if TYPE_CHECKING:
-    from comfy_mcp.cli.standing import Standing
+    from comfy_mcp.oversight.standing import Standing
     from comfy_mcp.store.protocol import JobRow
 
-__all__ = ["as_object", "show"]
+__all__ = ["show"]
 
 
 def show(screen: Screen, found: Standing, host: str | None) -> None:
@@ -26,7 +25,7 @@ def show(screen: Screen, found: Standing, host: str | None) -> None:
             "bold yellow",
         )
     for freeze in found.freezes:
-        screen.say(words(freeze), "bold cyan")
+        screen.say(in_words(freeze), "bold cyan")
     for grant, cooling in found.cooling:
         wait = duration(cooling.retry_after_ms)
         screen.say(f"{grant} cools down after many refusals: {wait} to go.", "yellow")
@@ -49,42 +48,3 @@ def show(screen: Screen, found: Standing, host: str | None) -> None:
 
 def _job(job: JobRow) -> tuple[str, ...]:
     return (job.prompt_id, job.grant, job.workflow, job.status, moment(job.created_ms))
-
-
-def as_object(found: Standing, host: str | None) -> dict[str, Any]:
-    """Everything, as JSON values."""
-    return {
-        "limits": [gauge_object(gauge) for gauge in found.gauges],
-        "other_accounts": [
-            {"counter": one.counter, "holder": one.holder, "held": one.amount / UNIT}
-            for one in found.others
-        ],
-        "host": host,
-        "slots": [
-            {"grant": cap.grant, "used": use.used, "max": cap.most} for cap, use in found.slots
-        ],
-        "unfinished": [
-            {
-                "prompt_id": job.prompt_id,
-                "grant": job.grant,
-                "workflow": job.workflow,
-                "status": job.status,
-                "created_ms": job.created_ms,
-            }
-            for job in found.unfinished
-        ],
-        "cooling": [
-            {"grant": grant, "retry_after_s": cooling.retry_after_ms / 1000}
-            for grant, cooling in found.cooling
-        ],
-        "freezes": [
-            {
-                "grant": one.grant,
-                "reason": one.reason,
-                "keep_reads": one.keep_reads,
-                "at_ms": one.at_ms,
-            }
-            for one in found.freezes
-        ],
-        "clock_ahead_s": found.ahead_ms / 1000,
-    }

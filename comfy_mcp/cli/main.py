@@ -14,16 +14,14 @@ from typing import Any
 from comfy_mcp import __version__
 from comfy_mcp.cli.commands import COMMANDS, Command
 from comfy_mcp.errors import ComfyMCPError, ConfigError
+from comfy_mcp.program import PROGRAM
 
 __all__ = ["PROGRAM", "overview", "run"]
-
-PROGRAM = "comfy-mcp-guard"
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143
 """What shells expect of a program that was ended by SIGINT, SIGPIPE and SIGTERM."""
-
 
 _SERVE = next(command for command in COMMANDS if command.name == "serve")
 

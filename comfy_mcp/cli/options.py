@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
-import shutil
-import sys
-import sysconfig
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from comfy_mcp.program import called, installed
 from comfy_mcp.settings import Settings, read
 
 __all__ = [
@@ -31,7 +28,6 @@ __all__ = [
     "state_of",
 ]
 
-PROGRAM = "comfy-mcp-guard"
 WIDTH = 78
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -140,17 +136,6 @@ def state_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Path:
     named = {"COMFY_MCP_STATE": environ.get("COMFY_MCP_STATE", "")}
     over: str | None = given.state
     return read(named if over is None else {"COMFY_MCP_STATE": over}, policies=(Path(),)).state
-
-
-def called() -> str:
-    """How a person at this machine calls the program; hints are commands that work as printed."""
-    return PROGRAM if shutil.which(PROGRAM) else shlex.join(installed())
-
-
-def installed() -> list[str]:
-    """How this very installation is started from anywhere: absolute, links left as they are."""
-    found = shutil.which(PROGRAM, path=sysconfig.get_path("scripts")) or shutil.which(PROGRAM)
-    return [os.path.abspath(found)] if found else [sys.executable, "-m", "comfy_mcp"]  # noqa: PTH100 - resolve() follows links
 
 
 def _grant(value: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from comfy_mcp.cli.gauge import number
 from comfy_mcp.guard.callers import caller_of
 from comfy_mcp.guard.catalog import ALWAYS_OWN, OWN_JOBS_ONLY, TOOLS
 from comfy_mcp.guard.compiling import in_force
@@ -14,6 +13,7 @@ from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for
 from comfy_mcp.guard.in_force import Check, InForce
 from comfy_mcp.guard.policy import Grant, Policy
 from comfy_mcp.guard.question import Decision, Effect, Question, in_this_zone
+from comfy_mcp.oversight.gauge import number
 
 __all__ = ["Caller", "Power", "callers", "powers"]
 

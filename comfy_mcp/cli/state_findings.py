@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 
 from comfy_mcp.cli.findings import Finding
-from comfy_mcp.cli.freeze import words
-from comfy_mcp.cli.gauge import duration
 from comfy_mcp.cli.screen import Verdict
-from comfy_mcp.cli.standing import clock_ahead_ms
-from comfy_mcp.cli.state import is_there, now_ms, opened, outdated
 from comfy_mcp.errors import StateError
+from comfy_mcp.oversight.freezing import in_words
+from comfy_mcp.oversight.gauge import duration
+from comfy_mcp.oversight.standing import clock_ahead_ms
+from comfy_mcp.oversight.state import is_there, now_ms, opened, outdated
 from comfy_mcp.settings import Settings
 from comfy_mcp.store.protocol import Store
 
@@ -57,7 +57,7 @@ async def _about(store: Store, folder: Path) -> list[Finding]:
         )
         found.append(Finding(Verdict.NOTE, "clock", text))
     return found + [
-        Finding(Verdict.NOTE, "freeze", words(freeze)) for freeze in await store.freezes()
+        Finding(Verdict.NOTE, "freeze", in_words(freeze)) for freeze in await store.freezes()
     ]
 
 

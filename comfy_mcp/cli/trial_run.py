@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from comfy_mcp.cli.drafting import RUN, draft
-from comfy_mcp.cli.gauge import number
 from comfy_mcp.cli.times import milliseconds
 from comfy_mcp.cli.trials import Step, Trial
 from comfy_mcp.errors import ApprovalNeeded, Refused, WorkflowError
@@ -20,6 +19,7 @@ from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.question import Effect, Run
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library
+from comfy_mcp.oversight.gauge import number
 from comfy_mcp.store.protocol import NewJob, Store
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.workflow import Graph, digest

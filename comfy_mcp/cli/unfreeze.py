@@ -42,10 +42,11 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 async def _unfreeze(screen: Screen, folder: Path, grant: str) -> int:
-    from comfy_mcp.cli.state import by_operator, now_ms, opened  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight import freezing  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.state import now_ms, opened  # noqa: PLC0415 - as above
 
     async with opened(folder) as store:
-        found = await store.unfreeze(now_ms(), grant, by_operator("unfreeze", grant=grant))
+        found = await freezing.unfreeze(store, now_ms(), grant)
         if not found:
             whose = "everybody" if grant == EVERYBODY else repr(grant)
             screen.say(f"There was no freeze of {whose}.", "yellow")

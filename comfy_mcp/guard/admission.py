@@ -35,6 +35,7 @@ def admission(
         charges=tuple(charge(limit, call.grant) for limit in decision.limits),
         slots=_slots(call, decision),
         job=_job(call, decision),
+        spend=call.spend,
     )
 
 

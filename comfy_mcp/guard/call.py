@@ -9,7 +9,7 @@ from typing import Any
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import AppliedLimit, Decision, Run
 from comfy_mcp.permit import StopPermit, SubmitPermit
-from comfy_mcp.store.protocol import Cooling, Frozen, JobRow, NewJob, Use
+from comfy_mcp.store.protocol import Cooling, Frozen, JobRow, NewJob, Spend, Use
 
 __all__ = ["Call", "Granted", "Status"]
 
@@ -23,7 +23,7 @@ class Call:
     while they are not known. *run* and *job* are what a submit would do and make; *target* is the
     job the call is about and *owner* whose it is; *whatever_runs*: an interrupt that named no job;
     *stop_ms* is how long the target may be stopped. *targets* are several jobs of the caller's own
-    that may be stopped together.
+    that may be stopped together. *spend* is a person's yes that lets this very call through.
     """
 
     tool: str
@@ -39,17 +39,21 @@ class Call:
     whatever_runs: bool = False
     stop_ms: int | None = None
     targets: tuple[str, ...] = ()
+    spend: Spend | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
     """Leave to do what was asked; the permits are there where the call needs them.
 
+    *call* is what was let through: what a person approved, where one was asked.
+
     *repeated* is the job that an earlier call with the same idempotency key made: nothing is to be
     submitted. *written* is False for a read whose decision could not be written down.
     """
 
     decision_id: str
+    call: Call
     submit: SubmitPermit | None = None
     stop: StopPermit | None = None
     repeated: JobRow | None = None

@@ -21,7 +21,7 @@ from comfy_mcp.guard.in_force import (
     fact_of,
 )
 from comfy_mcp.guard.kept import kept
-from comfy_mcp.guard.policy import Action, Condition, Layer, Place, Policy, Rule
+from comfy_mcp.guard.policy import Action, Approval, Condition, Layer, Place, Policy, Rule
 from comfy_mcp.guard.reach import matches, rules_for
 from comfy_mcp.guard.takes import takes
 from comfy_mcp.guard.words import Words, words_in_force
@@ -117,11 +117,21 @@ def _asks(rules: tuple[Rule, ...]) -> tuple[Ask, ...]:
     found: list[Ask] = []
     for rule in rules:
         if rule.approval is not None:
-            when, reason = rule.approval.when, rule.approval.reason or rule.reason
-            found.append(Ask(rule.approval.where, when, reason, _spaces(when)))
+            found.append(_ask(rule.approval, rule.reason))
         if rule.action is Action.APPROVAL and (rule.approval is None or rule.approval.when):
-            found.append(Ask(rule.where, (), rule.reason, frozenset()))
+            found.append(_ask(Approval(rule.where), rule.reason))
     return tuple(found)
+
+
+def _ask(said: Approval, reason: str | None) -> Ask:
+    return Ask(
+        rule=said.where,
+        when=said.when,
+        reason=said.reason or reason,
+        spaces=_spaces(said.when),
+        channel=said.channel,
+        lives_ms=said.expires_ms,
+    )
 
 
 def _spaces(conditions: tuple[Condition, ...]) -> frozenset[str]:

@@ -145,4 +145,5 @@ def _decision(case: Case, step: str, verdict: Verdict) -> Decision:
         limits=limits(case),
         slots=taken.slots,
         job_ms=taken.job_ms,
+        asking=verdict.asking,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, RateLimited, Refused
-from comfy_mcp.guard.question import AppliedLimit, Decision, Effect
+from comfy_mcp.errors import Denial, Denied, RateLimited, Refused
+from comfy_mcp.guard.question import AppliedLimit, Decision
 from comfy_mcp.store.protocol import EVERYBODY, UNIT, Charge, Cooling, Frozen, Full, Refund
 
 __all__ = ["from_decision", "from_full", "from_standing", "unwritable"]
@@ -14,11 +14,6 @@ PASSING = frozenset({"queue_full", "policy_unavailable"})
 
 def from_decision(decision: Decision, decision_id: str) -> Refused:
     """The refusal of a call that the policy does not allow."""
-    approval = decision.effect is Effect.APPROVAL
-    hint = (
-        "This version cannot ask a person yet: the owner of the GPU has to change the policy's"
-        f" {decision.rule or 'rule'} to let the call through."
-    )
     denial = Denial(
         code=decision.code,
         reason=decision.reason,
@@ -26,9 +21,8 @@ def from_decision(decision: Decision, decision_id: str) -> Refused:
         decision_id=decision_id,
         retryable=decision.code in PASSING,
         fix=dict(decision.fix) if decision.fix else None,
-        operator_hint=hint if approval else None,
     )
-    return ApprovalNeeded(denial) if approval else Denied(denial)
+    return Denied(denial)
 
 
 def from_standing(standing: Frozen | Cooling, decision_id: str) -> Refused:

@@ -18,22 +18,33 @@ from typing import Any
 
 import anyio
 
-from comfy_mcp.errors import ComfyMCPError, KeyConflict, Refused, StateError
+from comfy_mcp.errors import (
+    ApprovalNeeded,
+    ComfyMCPError,
+    Denied,
+    KeyConflict,
+    RateLimited,
+    Refused,
+    StateError,
+)
 from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.admission import admission, may_be_over, reads
+from comfy_mcp.guard.asking import Asker, Desk
 from comfy_mcp.guard.call import Call, Granted, Status
 from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, tallies, wanted
 from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
 from comfy_mcp.guard.granting import Taken, granted, leave_to_stop
 from comfy_mcp.guard.loading import Loaded
+from comfy_mcp.guard.matter import Matter
 from comfy_mcp.guard.question import Decision, Effect, Prefix, Question, in_this_zone
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
-from comfy_mcp.guard.second_look import changed, of_others, refusal_of
+from comfy_mcp.guard.second_look import changed, of_others, refusal_of, stale
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.standing import status_of
 from comfy_mcp.guard.whole import Tasks
 from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import (
+    ApprovalRow,
     Cooling,
     Frozen,
     Full,
@@ -42,6 +53,7 @@ from comfy_mcp.store.protocol import (
     SlotCap,
     Store,
     Tally,
+    Unapproved,
 )
 
 __all__ = ["Call", "Gate", "Granted", "Status"]
@@ -51,7 +63,12 @@ log = logging.getLogger(__name__)
 OVERTIME_MS = 120_000
 """How long the watchdog may try to stop one job under one permit."""
 
-UNTALLIED = frozenset({"cooldown", "frozen", "approval_required", "policy_unavailable"})
+UNTALLIED = frozenset(
+    {
+        *("cooldown", "frozen", "policy_unavailable"),
+        *("approval_required", "approval_pending", "approval_expired", "approval_spent"),
+    }
+)
 """Refusals that say nothing about how a caller behaves."""
 
 BROKEN = "The guard could not judge this call, so it was refused; this is a fault of the program."
@@ -72,7 +89,8 @@ class Gate:
     """One policy, as new as its files, over one store.
 
     *clock*: seconds that only rise. *zone* is for ``time.*`` (None: this machine's); *told* hears
-    of every audit row of a decision.
+    of every audit row of a decision. *host* is the ComfyUI's name in the journal; *parked* hears of
+    every new request to a person, and *command* makes the shell command that shows one.
     """
 
     def __init__(
@@ -86,9 +104,14 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
         zone: tzinfo | None = None,
         told: Told | None = None,
+        host: str = "",
+        parked: Callable[[ApprovalRow], None] | None = None,
+        command: Callable[[str], str] = "comfy-mcp-guard approvals show {}".format,
     ) -> None:
         self.source = source
         self._store = store
+        desk = Desk(store, host, now_ms, new_id, parked or _nobody_asked, command, clock)
+        self._asker = Asker(desk)
         self._now_ms = now_ms
         self._new_id = new_id
         self._reconcile = reconcile
@@ -154,18 +177,23 @@ class Gate:
             raise await self._refuse(call, judged, self._decision_id(), standing)
 
     @asynccontextmanager
-    async def admit(self, call: Call) -> AsyncGenerator[Granted]:
+    async def admit(self, call: Call, matter: Matter | None = None) -> AsyncGenerator[Granted]:
         """Decide, reserve and write down; then the body runs, and its outcome is written down.
 
+        Where a person has to decide, *matter* is what the tool knows of the call beside it, and the
+        call that is let through may be another than *call*: see `Granted.call`.
+
         Raises:
-            Denied: the policy or the operator says no, or the state cannot be written.
+            Denied: the policy, the operator or a person says no, or the state cannot be written.
             RateLimited: a limit, a budget or the number of unfinished jobs leaves no room.
             ApprovalNeeded: a person has to decide first.
+            AskClient: the client is to be asked first; only where *matter* says that it can be.
             KeyConflict: the job's idempotency key was used for another request.
         """
         if call.job is not None and call.run is None:
             raise AssertionError("a job was to be admitted unmeasured")
         decision_id = self._decision_id()
+        call = await self._with_a_person(call, matter or Matter(call), decision_id)
         taken = await self._take_whole(call, decision_id)
         outcome = "error"
         try:
@@ -181,6 +209,23 @@ class Gate:
             if taken.written:
                 with anyio.CancelScope(shield=True):
                     await self._write_outcome(call, decision_id, outcome)
+
+    async def approved_args(self, call: Call, approval_id: str) -> Mapping[str, Any]:
+        """The arguments of the call of its own that *approval_id* stands for.
+
+        Raises:
+            Refused: there is none, or it lets nothing through any more; written down.
+        """
+        decision_id = self._decision_id()
+        try:
+            return await self._asker.args_of(call, approval_id, decision_id)
+        except Refused as refusal:
+            judged = self._judge(replace(call, args=None), final=False)
+            await self._write_refusal_of(call, judged, decision_id, refusal)
+            raise
+        except StateError:
+            log.exception("The guard's state cannot be used.")
+            raise unwritable(decision_id) from None
 
     async def overtime(self, row: JobRow) -> StopPermit:
         """Leave to stop a job that has run longer than the policy let it; written down first.
@@ -275,6 +320,38 @@ class Gate:
             # A refusal stands whether or not it can be written down.
             log.exception("A refusal could not be written down: %s.", record["code"])
 
+    async def _with_a_person(self, call: Call, matter: Matter, decision_id: str) -> Call:
+        """*call* itself, or the one that a person let through, where one has to be asked.
+
+        Whoever has changed the policy by the time of the yes: the whole call is judged again after.
+        """
+        await self.source.refresh()
+        judged = self._judge(call, final=True)
+        if judged.decision.effect is not Effect.APPROVAL or judged.decision.grant != call.grant:
+            return call
+        try:
+            if await earlier(self._store, call) is not None:
+                # It gets its job: nothing is left to be decided.
+                return call
+            if await of_others(self._store, call) is not None:
+                # It is refused where it is taken, and nobody is asked about it.
+                return call
+            return await self._asker.leave(
+                call, judged.decision, judged.loaded, matter, decision_id
+            )
+        except (ApprovalNeeded, Denied, RateLimited) as refusal:
+            await self._write_refusal_of(call, judged, decision_id, refusal)
+            raise
+        except StateError:
+            log.exception("The guard's state cannot be used.")
+            raise unwritable(decision_id) from None
+
+    async def _write_refusal_of(
+        self, call: Call, judged: _Judged, decision_id: str, refusal: Refused
+    ) -> None:
+        record = rows.of_decision(call, judged.decision, decision_id, judged.loaded.revision)
+        await self._write_refusal(call, judged.loaded, rows.of_refusal(record, refusal))
+
     async def _take_whole(self, call: Call, decision_id: str) -> Taken:
         """As *_take*, but never torn apart: what a caller that gave up took is given back."""
         return await self._tasks.whole(
@@ -317,9 +394,13 @@ class Gate:
             StateError: whose jobs they are cannot be read.
         """
         judged = self._judge(call, final=True)
-        if judged.decision.effect is not Effect.ALLOW:
+        if judged.decision.effect is Effect.DENY:
             raise await self._refuse(call, judged, decision_id)
-        no = changed(call, judged.decision) or await of_others(self._store, call)
+        no = (
+            changed(call, judged.decision)
+            or await of_others(self._store, call)
+            or stale(call, judged.decision, judged.loaded.revision)
+        )
         if no is not None:
             raise await self._refuse(call, replace(judged, decision=no), decision_id)
         return judged
@@ -368,6 +449,8 @@ class Gate:
             refusal = from_full(answer, decision.limits, decision_id, held)
         elif isinstance(answer, Frozen | Cooling):
             refusal = from_standing(answer, decision_id)
+        elif isinstance(answer, Unapproved):
+            refusal = self._asker.unapproved(answer.row, decision_id, call)
         elif isinstance(answer, Repeated):
             return await self._repeated(call, judged, decision_id, answer.job)
         else:
@@ -394,3 +477,7 @@ class Gate:
 
 def _nobody(_record: Mapping[str, Any]) -> None:
     """Nobody wants to hear of decisions."""
+
+
+def _nobody_asked(_row: ApprovalRow) -> None:
+    """Nobody wants to hear of requests to a person."""

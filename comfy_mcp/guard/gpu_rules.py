@@ -6,6 +6,7 @@ Each looks at facts only, and at nothing if the tool has no run or the run is no
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from comfy_mcp.guard.case import Case, Culprit
@@ -185,22 +186,21 @@ def _fix(fact: str, got: float, most: float) -> dict[str, Any]:
 
 def undetermined(case: Case) -> Verdict | None:
     """A fact that some rule needs could not be determined, and the policy does not accept that."""
-    found = needed(case)
+    found = next(needed(case), None)
     if found is None or case.force.words.undetermined.value != "deny":
         return None
     need, culprit = found
     return deny("undetermined", need.rule, undetermined_in_words(need.fact, culprit))
 
 
-def needed(case: Case) -> tuple[Need, Culprit] | None:
-    """The first fact that some rule needs and that could not be determined."""
+def needed(case: Case) -> Iterator[tuple[Need, Culprit]]:
+    """The facts that some rule needs and that could not be determined."""
     unknown = case.unknown
     if not unknown:
-        return None
+        return
     for need in case.force.needs:
         if need.fact in unknown and (need.check is None or not ruled_out(case, need.check)):
-            return need, unknown[need.fact]
-    return None
+            yield need, unknown[need.fact]
 
 
 def queue_full(case: Case) -> Verdict | None:

@@ -30,6 +30,7 @@ def granted(call: Call, decision_id: str, taken: Taken, at_s: float) -> Granted:
     """
     return Granted(
         decision_id,
+        call,
         submit=None if taken.repeated is not None else _submit(call, decision_id),
         stop=_stop(call, decision_id, at_s),
         repeated=taken.repeated,

@@ -94,12 +94,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A person has to decide if all of *when* holds."""
+    """A person has to decide if all of *when* holds.
+
+    *channel* and *lives_ms* are as in `Asking`; None: as `Policy.approvals` has it.
+    """
 
     rule: str
     when: tuple[Condition, ...]
     reason: str | None
     spaces: frozenset[str]
+    channel: str | None = None
+    lives_ms: int | None = None
 
 
 class Need(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.guard.decide import decide
+from comfy_mcp.guard.lint_approvals import approval_warnings
 from comfy_mcp.guard.lint_counters import counter_faults, counter_warnings
 from comfy_mcp.guard.lint_dead import dead_warnings
 from comfy_mcp.guard.lint_gpu import gpu_faults, gpu_warnings
@@ -44,6 +45,7 @@ def warnings(policy: Policy, now_ms: int) -> tuple[str, ...]:
         *counter_warnings(policy),
         *gpu_warnings(policy),
         *dead_warnings(policy),
+        *approval_warnings(policy, now_ms),
         *_powers(policy, now_ms),
     )
     return tuple(dict.fromkeys(found))

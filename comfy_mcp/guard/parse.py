@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from comfy_mcp.guard.parse_approvals import approvals
 from comfy_mcp.guard.parse_grants import grants
 from comfy_mcp.guard.parse_rules import layer
 from comfy_mcp.guard.parse_words import default_allow, description, window_ms
@@ -43,6 +44,7 @@ def _file(root: Node) -> PolicyFile:
         lists=any(key in parts for key in ("tools", "classes", "all_tools")),
         grants=grants(parts["grants"]) if "grants" in parts else None,
         denials=_denials(parts["denials"]) if "denials" in parts else None,
+        approvals=approvals(parts["approvals"]) if "approvals" in parts else None,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfy_mcp.guard.catalog import ToolClass
-from comfy_mcp.guard.parse_conditions import conditions, predicates
+from comfy_mcp.guard.parse_approvals import approval
+from comfy_mcp.guard.parse_conditions import predicates
 from comfy_mcp.guard.parse_gpu import gpu
 from comfy_mcp.guard.parse_limits import limits, rate_limit
-from comfy_mcp.guard.parse_words import LONGEST_TEXT, is_pattern, reason
-from comfy_mcp.guard.policy import Action, Approval, Hide, Layer, Place, Rule
-from comfy_mcp.guard.vocabulary import APPROVAL, RULE, Keys
+from comfy_mcp.guard.parse_words import is_pattern, reason
+from comfy_mcp.guard.policy import Action, Hide, Layer, Place, Rule
+from comfy_mcp.guard.vocabulary import RULE, Keys
 
 if TYPE_CHECKING:
     from comfy_mcp.guard.node import Node
@@ -65,8 +66,8 @@ def _rule(node: Node, place: Place, match: str, counter: str) -> Rule:
     told = reason(parts)
     if action is Action.DENY:
         _nothing_gets_that_far(parts)
-    approval = _approval(parts, action, told)
-    if approval is not None and not approval.when and action is Action.ALLOW:
+    asked = approval(parts, action, told)
+    if asked is not None and not asked.when and action is Action.ALLOW:
         action = Action.APPROVAL
     found = limits(parts["limits"]) if "limits" in parts else ()
     if "rate_limit" in parts:
@@ -80,7 +81,7 @@ def _rule(node: Node, place: Place, match: str, counter: str) -> Rule:
         limits=found,
         require=predicates(parts["require"]) if "require" in parts else (),
         deny_if=predicates(parts["deny_if"]) if "deny_if" in parts else (),
-        approval=approval,
+        approval=asked,
         gpu=gpu(parts["gpu"]) if "gpu" in parts else None,
     )
 
@@ -92,35 +93,3 @@ def _nothing_gets_that_far(parts: dict[str, Node]) -> None:
                 f'a rule with "action": "deny" cannot have "{key}": nothing gets that far.',
                 f'Remove "{key}", or the action.',
             )
-
-
-def _approval(parts: dict[str, Node], action: Action, told: str | None) -> Approval | None:
-    """What the rule says of a person, by its action or by ``require_approval``."""
-    always = action is Action.APPROVAL
-    if "require_approval" not in parts:
-        return Approval(parts["action"].where, (), told) if always else None
-    node = parts["require_approval"]
-    if not isinstance(node.value, dict):
-        return _plain_approval(node, always=always, told=told)
-    keys = node.known(APPROVAL)
-    when = conditions(keys["when"]) if "when" in keys else ()
-    own = keys["reason"].text(LONGEST_TEXT) if "reason" in keys else None
-    if always and "when" in keys:
-        keys["when"].fault(
-            'this contradicts "action": "require_approval", which asks for every call.',
-            'Remove the action, or "when".',
-        )
-    return Approval(node.where, when, own or told)
-
-
-def _plain_approval(node: Node, *, always: bool, told: str | None) -> Approval | None:
-    if not isinstance(node.value, bool):
-        node.wrong_type("true, false or an object")
-        return None
-    if node.value:
-        return Approval(node.where, (), told)
-    if always:
-        node.fault(
-            'this contradicts "action": "require_approval".', 'Remove "require_approval" here.'
-        )
-    return None

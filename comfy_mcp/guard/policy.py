@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
+from comfy_mcp.guard.approvals import Approvals, ApprovalsInForce, together
+
 __all__ = [
     "Action",
     "Approval",
+    "Approvals",
     "Condition",
     "Denials",
     "Globs",
@@ -109,12 +112,15 @@ class Limit:
 class Approval:
     """A person has to decide if all conditions of *when* hold (none: always).
 
-    *reason* is the rule's, unless the approval has one of its own.
+    *reason* is the rule's, unless the approval has one of its own. *channel* and *expires_ms* None:
+    as `Policy.approvals` has it.
     """
 
     where: str
     when: tuple[Condition, ...] = ()
     reason: str | None = None
+    channel: str | None = None
+    expires_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,12 @@ class Gpu:
         """The JSON Pointer of one of its keys."""
         return f"{self.where}/{key}"
 
+    @property
+    def asks(self) -> bool:
+        """One of its words is ``approve``."""
+        words = (self.api_nodes, self.queue_jump, self.global_interrupt, self.undetermined)
+        return "approve" in words
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -187,6 +199,12 @@ class Rule:
     approval: Approval | None = None
     gpu: Gpu | None = None
 
+    @property
+    def asks(self) -> bool:
+        """It asks a person about some calls."""
+        by_action = self.approval is not None or self.action is Action.APPROVAL
+        return by_action or (self.gpu is not None and self.gpu.asks)
+
 
 @dataclass(frozen=True, slots=True)
 class Hide:
@@ -205,6 +223,11 @@ class Layer:
     hide: tuple[Hide, ...] = ()
     rules: tuple[Rule, ...] = ()
     gpu: Gpu | None = None
+
+    @property
+    def asks(self) -> bool:
+        """It asks a person about some calls."""
+        return any(rule.asks for rule in self.rules) or (self.gpu is not None and self.gpu.asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +273,17 @@ class PolicyFile:
     lists: bool = False
     grants: tuple[Grant, ...] | None = None
     denials: Denials | None = None
+    approvals: Approvals | None = None
 
     @property
     def only_hides(self) -> bool:
         """It hides something, lists nothing, and does not say that the rest is allowed."""
         return bool(self.layer.hide) and not self.lists and not self.layer.default_allow
+
+    @property
+    def asks(self) -> bool:
+        """It asks a person about some calls, of whomever."""
+        return self.layer.asks or any(grant.layer.asks for grant in self.grants or ())
 
 
 @dataclass(frozen=True)
@@ -277,6 +306,17 @@ class Policy:
     def grants(self) -> tuple[Grant, ...]:
         """The grants of all files; the same id may stand in several."""
         return tuple(grant for file in self.files for grant in file.grants or ())
+
+    @cached_property
+    def approvals(self) -> ApprovalsInForce:
+        """How people are asked, by the strictest of what the files say."""
+        return together((file.approvals, file.asks) for file in self.files)
+
+    @cached_property
+    def webhooks(self) -> tuple[str, ...]:
+        """Where all files want requests to be told, each once, in alphabetical order."""
+        said = (file.approvals for file in self.files if file.approvals is not None)
+        return tuple(sorted({one.webhook for one in said if one.webhook is not None}))
 
     @cached_property
     def knows_grants(self) -> bool:

@@ -12,6 +12,7 @@ from comfy_mcp.workflow.facts import Facts, JobFile
 
 __all__ = [
     "AppliedLimit",
+    "Asking",
     "Cap",
     "Decision",
     "Effect",
@@ -109,6 +110,21 @@ class Prefix:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """What a person has to be asked, by all rules together that want one asked.
+
+    *channel* is operator (decide out of the agent's reach), elicitation (the client asks its user)
+    or any (the client, if it can; else the operator): the strictest word of all. *lives_ms* is how
+    long question and answer hold, the shortest of all. *reasons* maps the JSON Pointer of each rule
+    to its words.
+    """
+
+    channel: str
+    lives_ms: int
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the policy says to a question, counters aside.
 
@@ -118,6 +134,7 @@ class Decision:
     this caller at a time) and *job_ms* (how long a job may run) are what an allowed or approved
     call still has to fit into. *hidden_by* is the pointer of the ``hide`` entry: for the operator
     only, never for the agent. *fix* is ``{"path", "got", "max"}`` of a fact that is too large.
+    *asking* is there if a person has to decide.
     """
 
     effect: Effect
@@ -131,6 +148,7 @@ class Decision:
     job_ms: Cap | None = None
     hidden_by: str = ""
     fix: Mapping[str, Any] | None = None
+    asking: Asking | None = None
 
 
 def in_this_zone(at_ms: int, zone: tzinfo | None = None) -> dict[str, object]:

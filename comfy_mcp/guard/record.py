@@ -25,6 +25,7 @@ MAX_NAMES = 20
 def of_decision(call: Call, decision: Decision, decision_id: str, revision: str) -> dict[str, Any]:
     """The row of a decision, written before its effect."""
     tool = canonical(call.tool)
+    approved = call.spend is not None and decision.effect is Effect.APPROVAL
     row: dict[str, Any] = {
         "kind": "decision",
         "decision_id": decision_id,
@@ -34,8 +35,8 @@ def of_decision(call: Call, decision: Decision, decision_id: str, revision: str)
         "tool": tool[:MAX_NAME],
         "class": TOOLS.get(tool),
         "args": _digests(call.args or {}),
-        "decision": decision.effect.value,
-        "code": decision.code,
+        "decision": Effect.ALLOW.value if approved else decision.effect.value,
+        "code": "approved" if approved else decision.code,
         "rule": decision.hidden_by or decision.rule,
         "policy": revision,
         "prompt_id": call.job.prompt_id if call.job else call.target,
@@ -44,9 +45,12 @@ def of_decision(call: Call, decision: Decision, decision_id: str, revision: str)
     }
     if call.targets:
         row["targets"] = {"count": len(call.targets), "prompt_ids": _few(call.targets)}
+    if call.spend is not None:
+        row["approval"] = call.spend.approval_id
+        row["assurance"] = call.spend.assurance
     if call.run is not None:
         row["facts"] = _facts(call.run.facts)
-    if decision.effect is Effect.ALLOW and decision.limits:
+    if decision.limits and (approved or decision.effect is Effect.ALLOW):
         row["limits"] = {limit.rule: limit.amount / 1_000_000 for limit in decision.limits}
     return row
 
@@ -56,7 +60,8 @@ def of_refusal(row: Mapping[str, Any], refusal: Refused) -> dict[str, Any]:
     denial = refusal.denial
     kept = {key: value for key, value in row.items() if key != "limits"}
     changed = {"decision": denial.decision, "code": denial.code, "rule": denial.rule}
-    return {**kept, **changed} | ({"limit": denial.limit} if denial.limit else {})
+    more = {"limit": denial.limit, "approval": denial.approval_id}
+    return {**kept, **changed, **{key: value for key, value in more.items() if value}}
 
 
 def of_outcome(call: Call, decision_id: str, outcome: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from comfy_mcp.guard.call import Call
 from comfy_mcp.guard.question import Decision, Effect
 from comfy_mcp.store.protocol import Store
 
-__all__ = ["MOST_TARGETS", "changed", "of_others", "refusal_of"]
+__all__ = ["MOST_TARGETS", "changed", "of_others", "refusal_of", "stale"]
 
 MOST_TARGETS = 10_000
 """Jobs that one permit may be for; a queue of ComfyUI that long could not be read any more."""
@@ -27,6 +27,16 @@ def refusal_of(code: str, reason: str) -> Decision:
 def changed(call: Call, decision: Decision) -> Decision | None:
     """The no to a caller who by now is somebody else; None if it is still who it was."""
     if decision.grant == call.grant:
+        return None
+    return refusal_of("policy_unavailable", CHANGED)
+
+
+def stale(call: Call, decision: Decision, revision: str) -> Decision | None:
+    """The no to a call that needs a person's yes and has none, or one under another policy."""
+    yes = call.spend
+    if decision.effect is not Effect.APPROVAL and yes is None:
+        return None
+    if yes is not None and yes.policy == revision:
         return None
     return refusal_of("policy_unavailable", CHANGED)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from comfy_mcp.guard import gpu_rules, ownership
+from comfy_mcp.guard.asks import asking
 from comfy_mcp.guard.case import Case
 from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.guard.in_force import Check
-from comfy_mcp.guard.judging import asked, failing, matching
+from comfy_mcp.guard.judging import failing, matching
 from comfy_mcp.guard.predicates_in_words import denied_in_words, required_in_words
 from comfy_mcp.guard.question import Effect
 from comfy_mcp.guard.reserve import invalid_amount
 from comfy_mcp.guard.verdict import Verdict, deny
-from comfy_mcp.guard.wording import node_in_words, undetermined_in_words
 
 __all__ = ["LISTING", "STEPS", "Judge"]
 
@@ -78,11 +78,11 @@ def deny_if(case: Case) -> Verdict | None:
 
 def approval(case: Case) -> Verdict | None:
     """A person has to decide."""
-    found = next(_asks(case), None)
+    found = asking(case)
     if found is None:
         return None
-    rule, reason = found
-    return Verdict(Effect.APPROVAL, "approval_required", rule, reason)
+    rule, reason = next(iter(found.reasons.items()))
+    return Verdict(Effect.APPROVAL, "approval_required", rule, reason, asking=found)
 
 
 def allowed(case: Case) -> Verdict | None:
@@ -98,30 +98,6 @@ def _missing(case: Case) -> Verdict:
 def _own(check: Check) -> str | None:
     """The policy's own words."""
     return check.predicate.reason or check.rule.reason
-
-
-def _asks(case: Case) -> Iterator[tuple[str, str]]:
-    called = case.question.tool
-    for ask in case.force.asks:
-        if case.knows(ask.spaces) and asked(case, ask):
-            yield ask.rule, ask.reason or f"A person has to approve {called} first."
-    interrupt = ownership.interrupt_of_others(case)
-    if interrupt is not None:
-        yield interrupt.rule, "A person has to approve stopping a job of somebody else."
-    run, words = case.run, case.force.words
-    if run is None:
-        return
-    if run.facts.api_nodes and words.api_nodes.value == "approve":
-        name, node = next(iter(run.facts.api_nodes.items()))
-        which = node_in_words(node, name)
-        yield words.api_nodes.rule, f"A person has to approve {which}, which spends credits."
-    if run.front and words.queue_jump.value == "approve":
-        yield words.queue_jump.rule, "A person has to approve a run in front of others."
-    found = gpu_rules.needed(case)
-    if found is not None and words.undetermined.value == "approve":
-        need, culprit = found
-        why = undetermined_in_words(need.fact, culprit)
-        yield need.rule, f"{why} Else a person has to approve it."
 
 
 LISTING: Mapping[str, Judge] = MappingProxyType(

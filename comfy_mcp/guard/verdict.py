@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from comfy_mcp.guard.question import Effect
+from comfy_mcp.guard.question import Asking, Effect
 
 __all__ = ["Verdict", "deny"]
 
@@ -19,6 +19,7 @@ class Verdict(NamedTuple):
     reason: str
     hidden_by: str = ""
     fix: Mapping[str, Any] | None = None
+    asking: Asking | None = None
 
 
 def deny(

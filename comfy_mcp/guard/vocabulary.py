@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 __all__ = [
     "APPROVAL",
+    "APPROVALS",
+    "CHANNELS",
     "CONDITION",
     "DENIALS",
     "FILE",
@@ -35,10 +37,9 @@ FILE = Keys(
     frozenset(
         (
             *("$schema", "version", "description", "default", "hide", "all_tools", "tools"),
-            *("classes", "gpu", "grants", "denials"),
+            *("classes", "gpu", "grants", "denials", "approvals"),
         )
-    ),
-    later=frozenset({"approvals"}),
+    )
 )
 
 RULE = Keys(
@@ -65,7 +66,12 @@ LIMIT = Keys(
 
 RATE = Keys(frozenset({"max", "window", "scope"}))
 
-APPROVAL = Keys(frozenset({"reason", "when"}), later=frozenset({"channel", "expires", "max_uses"}))
+APPROVAL = Keys(frozenset({"reason", "when", "channel", "expires", "max_uses"}))
+
+APPROVALS = Keys(frozenset({"channel", "expires", "max_pending", "wait_s", "webhook"}))
+
+CHANNELS = frozenset({"operator", "elicitation", "any"})
+"""Who may answer: a person at the operator's tools, the client's user, or whoever is there."""
 
 GPU_MAXIMA = {
     "max_steps": "steps",

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from comfy_mcp.host.cleaning import hide
 from comfy_mcp.host.failures import worker_dead
 from comfy_mcp.host.files import Files
+from comfy_mcp.host.fingerprints import Fingerprint, Fingerprints
 from comfy_mcp.host.information import Information
 from comfy_mcp.host.looking import Looker
 from comfy_mcp.host.peer import Peer
@@ -57,6 +58,7 @@ class ComfyHost:
         self._information = Information(wire, address.base, now_ms, seconds=known)
         self._peer.forget = self._information.forget
         self._pictures = Pictures(wire, address.base, seconds=known)
+        self._fingerprints = Fingerprints(wire, address.base, seconds=timeouts.view)
         self._queues = Queues(self._peer)
         self._looker = Looker(self._peer, self._queues)
         self._submitter = Submitter(self._peer, self._looker)
@@ -110,6 +112,10 @@ class ComfyHost:
             self._information.classes(asked.classes), self._pictures.sizes(asked.pictures)
         )
         return Known(classes=classes, pictures=pictures)
+
+    async def fingerprints(self, names: frozenset[str]) -> dict[str, Fingerprint]:
+        """What is in files that nodes read by these names; bounded in time, and no error."""
+        return await self._fingerprints.of(names)
 
     # -- ids -------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from comfy_mcp.host.failures import reading
 from comfy_mcp.host.picture_files import HEAD, Size, is_picture, measured
 from comfy_mcp.host.transport import Transport
 
-__all__ = ["Pictures"]
+__all__ = ["Pictures", "place_of"]
 
 MOST_BYTES = 32 * 1024 * 1024
 """A file is read to its end, since what comes last may be more pictures; no larger ones are."""
@@ -58,7 +58,7 @@ class Pictures:
         return found
 
     async def _size(self, name: str) -> Size | None:
-        place = _place(name)
+        place = place_of(name)
         content = None if place is None else await self._content(place)
         if place is None or content is None:
             return None
@@ -91,7 +91,7 @@ async def _picture(answer: aiohttp.ClientResponse) -> bytes | None:
     return bytes(content)
 
 
-def _place(name: str) -> dict[str, str] | None:
+def place_of(name: str) -> dict[str, str] | None:
     """What to ask /view for a file that nodes load as *name*; None if that is not sure."""
     mark = _MARK.search(name)
     bare = name if mark is None else name[: mark.start()]

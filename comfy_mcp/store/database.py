@@ -41,12 +41,13 @@ class Database:
         Raises:
             StateError: the state cannot be read.
         """
-        return self._do("BEGIN", work)
+        return self._do(work, "BEGIN")
 
-    def write(self, now_ms: int, work: Write[_T]) -> _T:
+    def write(self, now_ms: int, work: Write[_T], *, durable: bool = False) -> _T:
         """Do *work* at *now_ms* or the last time seen, alone and completely or not at all.
 
-        *work* gets the head at that time and returns the head to write.
+        *work* gets the head at that time and returns the head to write. What is *durable* is on
+        the disk before this returns, so that it outlives a loss of power, too.
 
         Raises:
             StateError: the state cannot be written.
@@ -57,7 +58,9 @@ class Database:
             head.write(connection, after)
             return result
 
-        return self._do("BEGIN IMMEDIATE", step)
+        # SQLite takes the mode between transactions only.
+        mode = f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}"
+        return self._do(step, mode, "BEGIN IMMEDIATE")
 
     def close(self) -> None:
         """Give the file back."""
@@ -65,10 +68,11 @@ class Database:
         if connection is not None:
             connection.close()
 
-    def _do(self, begin: str, work: Read[_T]) -> _T:
+    def _do(self, work: Read[_T], *begin: str) -> _T:
         try:
             connection = self._opened()
-            connection.execute(begin)
+            for statement in begin:
+                connection.execute(statement)
             try:
                 result = work(connection)
                 connection.execute("COMMIT")

@@ -20,6 +20,7 @@ __all__ = [
     "keyed",
     "listed",
     "move",
+    "note",
     "owned",
     "slots_used",
     "unfinished",
@@ -27,9 +28,11 @@ __all__ = [
 
 _COLUMNS = """
     prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms, result,
-    shape, cap_ms, cap_rule, running_ms, gpu_ms, key, request, id
+    shape, cap_ms, cap_rule, running_ms, gpu_ms, key, request, id,
+    CASE WHEN open = 1 THEN progress END
 """
 _RESULT = 9
+_PROGRESS = 18
 
 _ADD = """
     INSERT INTO jobs (
@@ -40,12 +43,14 @@ _ADD = """
 _OPEN = "SELECT id, decision_id FROM jobs WHERE prompt_id = ? AND open = 1"
 _MOVE = """
     UPDATE jobs SET status = :status, open = :open, changed_ms = :now_ms,
+        progress = CASE WHEN :open THEN progress END,
         result = coalesce(:result, result), gpu_ms = :gpu_ms,
         running_ms = CASE :status
             WHEN 'in_progress' THEN coalesce(running_ms, :now_ms) ELSE running_ms
         END
     WHERE id = :id
 """
+_NOTE = "UPDATE jobs SET progress = ? WHERE prompt_id = ? AND open = 1"
 _FIND = f"SELECT {_COLUMNS} FROM jobs WHERE prompt_id = ?"  # noqa: S608 - our own words
 _UNFINISHED = f"""
     SELECT {_COLUMNS} FROM jobs
@@ -116,6 +121,11 @@ def move(
     return moved
 
 
+def note(connection: sqlite3.Connection, prompt_id: str, progress: str) -> None:
+    """Write how far a job is, unless its status is final."""
+    connection.execute(_NOTE, (progress, prompt_id))
+
+
 def slots_used(connection: sqlite3.Connection, cap: SlotCap) -> int:
     """How many jobs hold a slot that *cap* counts."""
     return int(connection.execute(_USED, (cap.host, cap.grant)).fetchone()[0])
@@ -177,4 +187,6 @@ def estimate(connection: sqlite3.Connection, host: str, shape: str) -> int | Non
 def _job(row: tuple[Any, ...]) -> JobRow:
     values = list(row)
     values[_RESULT] = json.loads(values[_RESULT])
+    if values[_PROGRESS] is not None:
+        values[_PROGRESS] = json.loads(values[_PROGRESS])
     return JobRow(*values)

@@ -10,6 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
+from comfy_mcp.store.asked import (
+    ApprovalRow,
+    Crowded,
+    Figure,
+    NewApproval,
+    Parked,
+    Ruling,
+    Spend,
+    Unapproved,
+)
 from comfy_mcp.store.values import (
     EVERYBODY,
     FINAL,
@@ -45,21 +55,29 @@ __all__ = [
     "Account",
     "Admission",
     "Admitted",
+    "ApprovalRow",
     "AuditRow",
     "Charge",
     "Cooling",
+    "Crowded",
+    "Figure",
     "Freeze",
     "Frozen",
     "Full",
     "Head",
     "JobRow",
     "MadeFile",
+    "NewApproval",
     "NewJob",
+    "Parked",
     "Refund",
     "Repeated",
+    "Ruling",
     "SlotCap",
+    "Spend",
     "Store",
     "Tally",
+    "Unapproved",
     "Use",
 ]
 
@@ -67,10 +85,14 @@ __all__ = [
 class Store(Protocol):
     """State shared by all server processes of one machine (or fleet)."""
 
-    async def admit(self, admission: Admission) -> Admitted | Repeated | Full | Frozen | Cooling:
+    async def admit(
+        self, admission: Admission
+    ) -> Admitted | Repeated | Full | Frozen | Cooling | Unapproved:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing.
 
-        A freeze is looked at first, then a cool-down, the job's key, charges, and slots last.
+        A freeze is looked at first, then a cool-down, the job's key, the approval to be spent,
+        charges, and slots last. An approval is spent in the same step, once, and only if it is
+        approved, not expired, this grant's, and for the effect and the policy it is spent with.
         Charges of one admission on one account add up. Each counts from this moment on for as long
         as its window is: GPU time of a job that runs for longer has left it before the job ends.
 
@@ -162,6 +184,13 @@ class Store(Protocol):
         """
         ...
 
+    async def note_progress(self, prompt_id: str, now_ms: int, progress: Mapping[str, Any]) -> None:
+        """Write how far a job without a final status is, for other processes to see.
+
+        Nothing else is written, and nothing at all of a job that is unknown or has ended.
+        """
+        ...
+
     async def unfinished(self, *, host: str, grant: str | None = None) -> tuple[JobRow, ...]:
         """Jobs without a final status, oldest first."""
         ...
@@ -226,6 +255,81 @@ class Store(Protocol):
         Raises:
             StateError: the state cannot be written.
         """
+        ...
+
+    async def park(
+        self, now_ms: int, new: NewApproval, record: Mapping[str, Any], *, most: int
+    ) -> Parked | Crowded:
+        """Write a request to a person down, with an audit row, unless it stands already.
+
+        It stands if one of the same grant, host, kind and match is pending, approved or denied and
+        not expired; then nothing is written. One that is pending or approved under another policy
+        revision is cancelled instead, and the new one takes its place. *most* requests of a grant
+        may be pending at a time.
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
+    async def rule(
+        self,
+        now_ms: int,
+        approval_id: str,
+        ruling: Ruling,
+        record: Mapping[str, Any],
+        *,
+        grant: str | None = None,
+    ) -> tuple[bool, ApprovalRow | None]:
+        """Decide a request, with an audit row, if it may still move there; and how it stands now.
+
+        Expiry is checked here: from that very millisecond on nothing moves. With *grant*, only a
+        request of this grant; another's is as unknown as one that is not there (None).
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
+    async def approval(
+        self, approval_id: str, now_ms: int, *, grant: str | None = None
+    ) -> ApprovalRow | None:
+        """One request; with *grant*, only one of this grant."""
+        ...
+
+    async def approval_status(
+        self, approval_id: str, now_ms: int, *, grant: str | None = None
+    ) -> str | None:
+        """As `approval`, its status only: for those who ask again and again."""
+        ...
+
+    async def standing_approval(
+        self, now_ms: int, grant: str, host: str, kind: str, match: str
+    ) -> ApprovalRow | None:
+        """The request that stands for what is asked (see `park`), under whatever policy."""
+        ...
+
+    async def approvals(
+        self,
+        now_ms: int,
+        *,
+        grant: str | None = None,
+        statuses: frozenset[str] | None = None,
+        before: int | None = None,
+        count: int,
+    ) -> tuple[ApprovalRow, ...]:
+        """At most *count* requests, newest first, *before* the row's number."""
+        ...
+
+    async def approvals_mark(self, now_ms: int) -> tuple[int, int]:
+        """What is another pair whenever a request was made, moved or expired.
+
+        For those who watch: while it stays the same, nothing has to be read again.
+        """
+        ...
+
+    async def approval_figures(self, now_ms: int, *, since_ms: int = 0) -> tuple[Figure, ...]:
+        """How requests made from *since_ms* on went, by grant and tool."""
         ...
 
     async def tail(self, count: int) -> tuple[AuditRow, ...]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from comfy_mcp.store import accounts, chain, head, journal, made, standing, trail, writing
+from comfy_mcp.store import (
+    accounts,
+    approvals,
+    chain,
+    figures,
+    head,
+    journal,
+    made,
+    parking,
+    standing,
+    trail,
+    writing,
+)
 from comfy_mcp.store.database import Database
 from comfy_mcp.store.ledger import peek
 from comfy_mcp.store.protocol import FINAL, Head, Store, Use
@@ -13,7 +25,7 @@ from comfy_mcp.store.worker import Worker
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from comfy_mcp.store.database import Read, Write
@@ -21,17 +33,24 @@ if TYPE_CHECKING:
         Account,
         Admission,
         Admitted,
+        ApprovalRow,
         AuditRow,
         Charge,
         Cooling,
+        Crowded,
+        Figure,
         Freeze,
         Frozen,
         Full,
         JobRow,
         MadeFile,
+        NewApproval,
+        Parked,
         Repeated,
+        Ruling,
         SlotCap,
         Tally,
+        Unapproved,
     )
 
 __all__ = ["SqliteStore"]
@@ -51,11 +70,13 @@ class SqliteStore(Store):
         self._database = Database(folder, patience_s)
         self._worker = Worker(patience_s)
 
-    async def admit(self, admission: Admission) -> Admitted | Repeated | Full | Frozen | Cooling:
+    async def admit(
+        self, admission: Admission
+    ) -> Admitted | Repeated | Full | Frozen | Cooling | Unapproved:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing."""
         line = chain.canonical(admission.record)
         work = partial(writing.admit, admission=admission, line=line)
-        return await self._write(admission.now_ms, work)
+        return await self._write(admission.now_ms, work, durable=admission.spend is not None)
 
     async def refuse(
         self, now_ms: int, record: Mapping[str, Any], tallies: tuple[Tally, ...] = ()
@@ -141,6 +162,11 @@ class SqliteStore(Store):
         )
         return await self._write(now_ms, partial(writing.move, to=move))
 
+    async def note_progress(self, prompt_id: str, now_ms: int, progress: Mapping[str, Any]) -> None:
+        """Write how far a job without a final status is, for other processes to see."""
+        work = partial(writing.note, prompt_id=prompt_id, progress=chain.canonical(progress))
+        await self._write(now_ms, work)
+
     async def unfinished(self, *, host: str, grant: str | None = None) -> tuple[JobRow, ...]:
         """Jobs without a final status, oldest first."""
         return await self._read(partial(journal.unfinished, host=host, grant=grant))
@@ -188,6 +214,70 @@ class SqliteStore(Store):
         work = partial(writing.reset, counter=counter, holder=holder, line=line)
         return await self._write(now_ms, work)
 
+    async def park(
+        self, now_ms: int, new: NewApproval, record: Mapping[str, Any], *, most: int
+    ) -> Parked | Crowded:
+        """Write a request to a person down, unless it stands already."""
+        facts, payload = chain.canonical(new.facts), chain.canonical(new.payload)
+        request = parking.Request(new, facts, payload, chain.canonical(record))
+        work = partial(parking.park, request=request, most=most)
+        return await self._write(now_ms, work, durable=True)
+
+    async def rule(
+        self,
+        now_ms: int,
+        approval_id: str,
+        ruling: Ruling,
+        record: Mapping[str, Any],
+        *,
+        grant: str | None = None,
+    ) -> tuple[bool, ApprovalRow | None]:
+        """Decide a request if it may still move there; and how it stands now."""
+        line = chain.canonical(record)
+        work = partial(parking.rule, approval_id=approval_id, ruling=ruling, line=line, grant=grant)
+        return await self._write(now_ms, work, durable=True)
+
+    async def approval(
+        self, approval_id: str, now_ms: int, *, grant: str | None = None
+    ) -> ApprovalRow | None:
+        """One request; with *grant*, only one of this grant."""
+        return await self._at(now_ms, partial(approvals.find, approval_id=approval_id, grant=grant))
+
+    async def approval_status(
+        self, approval_id: str, now_ms: int, *, grant: str | None = None
+    ) -> str | None:
+        """As `approval`, its status only."""
+        work = partial(approvals.status, approval_id=approval_id, grant=grant)
+        return await self._at(now_ms, work)
+
+    async def standing_approval(
+        self, now_ms: int, grant: str, host: str, kind: str, match: str
+    ) -> ApprovalRow | None:
+        """The request that stands for what is asked, under whatever policy."""
+        work = partial(approvals.standing, grant=grant, host=host, kind=kind, match=match)
+        return await self._at(now_ms, work)
+
+    async def approvals(
+        self,
+        now_ms: int,
+        *,
+        grant: str | None = None,
+        statuses: frozenset[str] | None = None,
+        before: int | None = None,
+        count: int,
+    ) -> tuple[ApprovalRow, ...]:
+        """At most *count* requests, newest first, *before* the row's number."""
+        work = partial(approvals.listed, grant=grant, statuses=statuses, before=before, count=count)
+        return await self._at(now_ms, work)
+
+    async def approvals_mark(self, now_ms: int) -> tuple[int, int]:
+        """What is another pair whenever a request was made, moved or expired."""
+        return await self._at(now_ms, approvals.mark)
+
+    async def approval_figures(self, now_ms: int, *, since_ms: int = 0) -> tuple[Figure, ...]:
+        """How requests made from *since_ms* on went, by grant and tool."""
+        return await self._at(now_ms, partial(figures.figures, since_ms=since_ms))
+
     async def tail(self, count: int) -> tuple[AuditRow, ...]:
         """The last *count* audit rows, oldest first."""
         return await self._read(partial(trail.tail, count=count))
@@ -218,5 +308,14 @@ class SqliteStore(Store):
     async def _read(self, work: Read[_T]) -> _T:
         return await self._worker.run(partial(self._database.read, work))
 
-    async def _write(self, now_ms: int, work: Write[_T]) -> _T:
-        return await self._worker.run(partial(self._database.write, now_ms, work))
+    async def _at(self, now_ms: int, work: Callable[[sqlite3.Connection, int], _T]) -> _T:
+        """*work* on one snapshot, with the time it is to be read at."""
+
+        def at(connection: sqlite3.Connection) -> _T:
+            return work(connection, head.read(connection).seen(now_ms).last_ms)
+
+        return await self._read(at)
+
+    async def _write(self, now_ms: int, work: Write[_T], *, durable: bool = False) -> _T:
+        step = partial(self._database.write, now_ms, work, durable=durable)
+        return await self._worker.run(step)

@@ -130,5 +130,47 @@ _THIRD = (
     "CREATE INDEX jobs_by_host ON jobs (host, id, status)",
 )
 
-STEPS = (_FIRST, _SECOND, _THIRD)
+# A server of an older version asks nobody and spends no answer, so that it may go on beside these.
+_FOURTH = (
+    # Long columns come last: what is in front of them is read without them. *told* is the number
+    # of the audit row that tells of the last move.
+    """CREATE TABLE approvals (
+        id INTEGER PRIMARY KEY,
+        approval_id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        matched TEXT NOT NULL,
+        effect TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        client TEXT,
+        status TEXT NOT NULL CHECK (
+            status IN ('pending', 'approved', 'denied', 'cancelled', 'spent')
+        ),
+        created_ms INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL CHECK (
+            typeof(expires_ms) = 'integer' AND expires_ms >= created_ms
+        ),
+        decided_ms INTEGER,
+        decision_id TEXT NOT NULL DEFAULT '',
+        prompt_id TEXT,
+        told INTEGER NOT NULL,
+        ruling TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        payload TEXT NOT NULL
+    )""",
+    """CREATE INDEX approvals_standing ON approvals (owner, host, kind, matched)
+        WHERE status IN ('pending', 'approved', 'denied')""",
+    # From the one side what may still move, from the other what is over and was never answered.
+    """CREATE INDEX approvals_live ON approvals (expires_ms, owner, status)
+        WHERE status IN ('pending', 'approved')""",
+    "CREATE INDEX approvals_by_owner ON approvals (owner, id, status, expires_ms)",
+    "CREATE INDEX approvals_told ON approvals (told)",
+    # Of a job that has not ended: a server of an older version that ends one leaves it standing.
+    "ALTER TABLE jobs ADD COLUMN progress TEXT",
+)
+
+STEPS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """What makes version 1 of nothing, version 2 of version 1, and so on."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from comfy_mcp.store.asked import Spend
+
 __all__ = [
     "EVERYBODY",
     "FINAL",
@@ -120,6 +122,7 @@ class Admission:
     """All that one admitted call takes, and the audit record of the decision: all or nothing.
 
     *grant* is who calls and *reads* whether the call changes nothing: a freeze may spare reads.
+    *spend* is the person's yes that it uses up.
     """
 
     decision_id: str
@@ -130,6 +133,7 @@ class Admission:
     charges: tuple[Charge, ...] = ()
     slots: tuple[SlotCap, ...] = ()
     job: NewJob | None = None
+    spend: Spend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,8 @@ class JobRow:
 
     *result* holds what was learnt at its end (outputs, error, timings) as JSON values.
     *running_ms* is when somebody first saw it run, *gpu_ms* how long it ran by the host's clock.
-    *seq* is the row's number: newer jobs have higher ones.
+    *seq* is the row's number: newer jobs have higher ones. *progress* is what was last noted of a
+    job that has not ended.
     """
 
     prompt_id: str
@@ -269,6 +274,7 @@ class JobRow:
     key: str = ""
     request: str = ""
     seq: int = 0
+    progress: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

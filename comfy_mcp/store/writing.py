@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from comfy_mcp.store import accounts, journal, ledger, made, standing, trail
+from comfy_mcp.store import accounts, approvals, journal, ledger, made, standing, trail
 from comfy_mcp.store.protocol import (
     FINAL,
     LONGEST_GPU_MS,
@@ -15,6 +15,7 @@ from comfy_mcp.store.protocol import (
     Full,
     MadeFile,
     Repeated,
+    Unapproved,
     Use,
 )
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     import sqlite3
 
     from comfy_mcp.store.head import Head
-    from comfy_mcp.store.protocol import Admission, Freeze, JobRow, NewJob, Tally
+    from comfy_mcp.store.protocol import Admission, ApprovalRow, Freeze, JobRow, NewJob, Tally
 
-__all__ = ["Move", "admit", "for_caller", "freeze", "move", "refuse", "reset", "unfreeze"]
+__all__ = ["Move", "admit", "for_caller", "freeze", "move", "note", "refuse", "reset", "unfreeze"]
 
 _Answer = TypeVar("_Answer", bound=Full | Frozen | Cooling | Use | None)
 
@@ -43,7 +44,7 @@ class Move:
 
 def admit(
     connection: sqlite3.Connection, head: Head, admission: Admission, line: str
-) -> tuple[Head, Admitted | Repeated | Full | Frozen | Cooling]:
+) -> tuple[Head, Admitted | Repeated | Full | Frozen | Cooling | Unapproved]:
     """Take all that *admission* takes, or nothing."""
     now_ms = head.last_ms
     ahead_ms = now_ms - admission.now_ms
@@ -53,13 +54,20 @@ def admit(
     earlier = _earlier(connection, admission.job)
     if earlier is not None:
         return head, Repeated(earlier)
+    yes = _yes(connection, admission, now_ms)
+    if isinstance(yes, Unapproved):
+        return head, yes
     full = ledger.refusal(connection, admission, now_ms)
     if full is not None:
         return head, for_caller(full, ahead_ms)
     head = ledger.take(connection, admission, head)
     if admission.job is not None:
         journal.add(connection, admission.job, admission.decision_id, now_ms)
-    return trail.append(connection, head, line), Admitted(at_ms=now_ms)
+    head = trail.append(connection, head, line)
+    if yes is not None:
+        prompt_id = admission.job.prompt_id if admission.job else None
+        approvals.spend(connection, yes, admission.decision_id, prompt_id, head.seq)
+    return head, Admitted(at_ms=now_ms)
 
 
 def _earlier(connection: sqlite3.Connection, job: NewJob | None) -> JobRow | None:
@@ -67,6 +75,20 @@ def _earlier(connection: sqlite3.Connection, job: NewJob | None) -> JobRow | Non
     if job is None or not job.key:
         return None
     return journal.keyed(connection, job.host, job.grant, job.key)
+
+
+def _yes(
+    connection: sqlite3.Connection, admission: Admission, now_ms: int
+) -> ApprovalRow | Unapproved | None:
+    """The yes that *admission* spends, if it spends one; `Unapproved` if it cannot."""
+    wanted = admission.spend
+    if wanted is None:
+        return None
+    row = approvals.find(connection, now_ms, wanted.approval_id, admission.grant)
+    host = admission.job.host if admission.job else None
+    if row is None or not approvals.is_usable(row, wanted, host):
+        return Unapproved(row)
+    return row
 
 
 def refuse(
@@ -93,6 +115,14 @@ def move(connection: sqlite3.Connection, head: Head, to: Move) -> tuple[Head, bo
         ledger.settle(connection, moved.decision_id, to.status, gpu_ms)
         made.add(connection, moved.id, to.files)
     return head if to.line is None else trail.append(connection, head, to.line), True
+
+
+def note(
+    connection: sqlite3.Connection, head: Head, prompt_id: str, progress: str
+) -> tuple[Head, None]:
+    """Write how far a job is."""
+    journal.note(connection, prompt_id, progress)
+    return head, None
 
 
 def freeze(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
-from comfy_mcp.guard.gate import Call, Gate
+from comfy_mcp.guard.call import Call, Granted
+from comfy_mcp.guard.gate import Gate
+from comfy_mcp.guard.matter import Matter
 from comfy_mcp.guard.question import Run
 
 if TYPE_CHECKING:
@@ -81,7 +84,8 @@ class Caller:
 
     *tool* is the name it was called by; *identity* the caller's name as the transport gives it,
     *grant* who that is in the policy, in journal and counters; *args* what it was called with,
-    defaults filled in, None while that is not known.
+    defaults filled in, None while that is not known. *asks_client*: where a person has to decide,
+    the client is asked first.
     """
 
     tool: str
@@ -91,6 +95,7 @@ class Caller:
     client: str | None = None
     args: Mapping[str, Any] | None = None
     say: Say = silent
+    asks_client: bool = False
 
     def call(
         self,
@@ -120,6 +125,10 @@ class Caller:
             targets=targets,
         )
 
+    def admitted(self, app: App, call: Call) -> AbstractAsyncContextManager[Granted]:
+        """The leave for *call*, one of this caller's; a person may have to be waited for."""
+        return app.gate.admit(call, _PlainMatter(self, call))
+
     async def tell(self, live: Live) -> None:
         """Say how far a job is."""
         if live.status == "pending":
@@ -129,3 +138,16 @@ class Caller:
         step = f", step {live.value:.0f} of {live.most:.0f}" if live.counted else ""
         where = f"node {live.node_id}" if live.node_id else "running"
         await self.say(live.percent, where + step)
+
+
+class _PlainMatter(Matter):
+    """A call whose arguments and targets say all about it."""
+
+    def __init__(self, caller: Caller, call: Call) -> None:
+        super().__init__(call)
+        self.asks_client = caller.asks_client
+        self._say = caller.say
+
+    async def say(self, words: str) -> None:
+        """Tell the client that its call waits."""
+        await self._say(0.0, words)

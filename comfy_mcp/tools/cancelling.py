@@ -94,7 +94,7 @@ async def stopped(app: App, caller: Caller, prompt_id: str, seconds: float) -> S
     jobs = await app.jobs()
     owner = await jobs.owner(prompt_id, caller.grant)
     call = caller.call(target=prompt_id, owner=owner, stop_ms=int(seconds * 1000) + MARGIN_MS)
-    async with app.gate.admit(call) as granted:
+    async with caller.admitted(app, call) as granted:
         if granted.stop is None:
             raise AssertionError("a stop was admitted without a permit")
         return await stop(jobs, prompt_id, granted.stop, seconds=seconds)

@@ -94,7 +94,7 @@ async def interrupt_execution(
     call = caller.call(
         target=target, owner=owner, whatever_runs=prompt_id is None, stop_ms=_ms(seconds)
     )
-    async with app.gate.admit(call) as granted:
+    async with caller.admitted(app, call) as granted:
         if target is None or granted.stop is None:
             return _nothing_runs()
         report = await stop(jobs, target, granted.stop, seconds=seconds)

@@ -23,7 +23,7 @@ from comfy_mcp.errors import ComfyMCPError
 from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.outputs import parse_uri
 from comfy_mcp.tools.adapt import caller_of, register
-from comfy_mcp.tools.app import App
+from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.eras import Eras
 from comfy_mcp.tools.failure import ERROR, failure, faults_in, payload, told, words_of
 from comfy_mcp.tools.look import read_output
@@ -96,12 +96,26 @@ class GuardedServer(MCPServer[Any]):
             return _unknown(name)
         try:
             await gate.screen(caller.call())
+            arguments = await self._approved(caller, tool, arguments)
         except ComfyMCPError as error:
             return failure(error)
         fault = await self._argument_fault(tool, arguments)
         if fault is not None:
             return told(fault, ERROR, {"code": "invalid_args", "retryable": False})
         return await super().call_tool(tool, arguments, context)
+
+    async def _approved(
+        self, caller: Caller, tool: str, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """*arguments*, or those of the call that a person was asked about, if only its id is given.
+
+        Raises:
+            Refused: there is no such request of this caller, or it is over.
+        """
+        named = arguments.get("approval_id")
+        if tool != RUN or "workflow" in arguments or not isinstance(named, str):
+            return arguments
+        return {**await self._app.gate.approved_args(caller.call(), named), **arguments}
 
     async def list_resource_templates(self) -> list[MCPResourceTemplate]:
         """The outputs of jobs, for callers that may look at them."""

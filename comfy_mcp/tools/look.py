@@ -53,7 +53,7 @@ async def get_job(
     wait_seconds: Annotated[Wait, Field(description="Wait so long for its end")] = 0,
 ) -> Job:
     """Status, progress, outputs or error of a job; of others' jobs the status only."""
-    async with app.gate.admit(caller.call(target=prompt_id)):
+    async with caller.admitted(app, caller.call(target=prompt_id)):
         jobs = await app.jobs()
         job = await jobs.wait(prompt_id, caller.grant, wait_seconds, caller.tell)
     return with_next(job, app, caller)
@@ -71,7 +71,7 @@ async def view_output(
     prompt_id, number = parse_uri(uri)
     jobs = await app.jobs()
     owner = await jobs.owner(prompt_id, caller.grant)
-    async with app.gate.admit(caller.call(target=prompt_id, owner=owner)):
+    async with caller.admitted(app, caller.call(target=prompt_id, owner=owner)):
         file, output = await _find(app, caller, prompt_id, number)
         if file.text is not None:
             return Shown(output, _words(output, text=file.text[:MAX_TEXT]))
@@ -98,7 +98,7 @@ async def read_output(
     """
     jobs = await app.jobs()
     owner = await jobs.owner(prompt_id, caller.grant)
-    async with app.gate.admit(caller.call(target=prompt_id, owner=owner)):
+    async with caller.admitted(app, caller.call(target=prompt_id, owner=owner)):
         file, _ = await _find(app, caller, prompt_id, number)
         if file.text is not None:
             return file.text, "text/plain"

@@ -27,8 +27,18 @@ class Measured:
     shape: str
 
 
-async def measured(app: App, caller: Caller, jobs: Jobs, graph: Graph, *, front: bool) -> Measured:
+async def measured(
+    app: App,
+    caller: Caller,
+    jobs: Jobs,
+    graph: Graph,
+    *,
+    front: bool,
+    wanted: frozenset[str] | None = None,
+) -> Measured:
     """Measure *graph*, the one that will be sent, as far as some rule in force wants it.
+
+    *wanted* names facts to be measured instead.
 
     What the host cannot tell is left out: the guard then takes it for undetermined.
 
@@ -37,7 +47,7 @@ async def measured(app: App, caller: Caller, jobs: Jobs, graph: Graph, *, front:
     """
     from comfy_mcp.workflow.measure import asked, measure, shape  # noqa: PLC0415 - start-up stays light
 
-    wanted = app.gate.wanted(caller.call())
+    wanted = app.gate.wanted(caller.call()) if wanted is None else wanted
     async with app.preparing:
         question = await anyio.to_thread.run_sync(asked, graph, wanted)
     known = await jobs.host.known(question)

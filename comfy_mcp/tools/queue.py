@@ -47,7 +47,7 @@ async def list_jobs(
 ) -> JobPage:
     """Your jobs: what runs, what waits in its order, then what has ended, newest first."""
     asked = [status] if isinstance(status, str) else status or []
-    async with app.gate.admit(caller.call()):
+    async with caller.admitted(app, caller.call()):
         jobs = await app.jobs()
         return await jobs.listed(
             caller.grant, statuses=frozenset(asked), mine=mine, limit=limit, cursor=cursor
@@ -65,12 +65,13 @@ async def clear_queue(
     jobs = await app.jobs()
     pending = await jobs.pending_of(caller.grant)
     stop_ms = CLEAR_SECONDS * 1000 + MARGIN_MS
-    async with app.gate.admit(caller.call(targets=pending, stop_ms=stop_ms)) as granted:
-        if not pending:
+    async with caller.admitted(app, caller.call(targets=pending, stop_ms=stop_ms)) as granted:
+        targets = granted.call.targets
+        if not targets:
             return ClearResult(cleared=0, message="None of your jobs waits; nothing was sent.")
         if granted.stop is None:
             raise AssertionError("a stop was admitted without a permit")
-        report = await clear(jobs, caller.grant, granted.stop, pending)
+        report = await clear(jobs, caller.grant, granted.stop, targets)
     return ClearResult(
         cleared=len(report.cleared),
         prompt_ids=list(report.cleared[:NAMED]),

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
-import anyio
 from pydantic import Field
 
 from comfy_mcp.errors import AnswerLost, WorkflowError
 from comfy_mcp.guard.call import Granted
-from comfy_mcp.guard.question import Prefix
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.library import Library
 from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.cancelling import NO_LEAVE, OnCancel, Underway, may_stop, stop_if_cancelled
 from comfy_mcp.tools.hints import with_next
-from comfy_mcp.tools.measuring import measured
-from comfy_mcp.workflow import Filled, digest, fill, parse_graph
+from comfy_mcp.tools.order import Order, ordered
+from comfy_mcp.tools.run_matter import RunMatter
 
 if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
@@ -45,30 +42,13 @@ PATIENCE = 2.0
 """Seconds for the answer to a submit; after that the job is looked for while the answer is out."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A workflow with its parameters in place; *request* tells what was asked, "" without a key."""
-
-    filled: Filled
-    request: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What is to be submitted."""
-
-    filled: Filled
-    job: NewJob
-    front: bool
-
-
 async def run_workflow(
     app: App,
     caller: Caller,
     *,
     workflow: Annotated[
-        str | dict[str, Any], Field(description="Library name, or an API-format graph")
-    ],
+        str | dict[str, Any] | None, Field(description="Library name, or an API-format graph")
+    ] = None,
     params: Annotated[dict[str, Any], Field(description="Parameters of a library workflow")] = {},  # noqa: B006 - pydantic copies it
     wait_seconds: Annotated[
         Wait, Field(description="Keep it below your own time-out (often 60 s); the job goes on")
@@ -84,34 +64,36 @@ async def run_workflow(
     on_cancel: Annotated[
         OnCancel, Field(description="What becomes of the job if you cancel this call")
     ] = "keep",
+    approval_id: Annotated[  # noqa: ARG001 - what it stands for is in the other arguments by now
+        str | None,
+        Field(
+            pattern=r"^apr_[0-9a-f]{16}$",
+            description="Alone: run what a person approved under this id",
+        ),
+    ] = None,
 ) -> Job:
     """Run a ComfyUI workflow and wait for its outputs.
 
     A wait that runs out is no error: the job goes on, and `next` says how to follow it.
     """
-    key = idempotency_key or ""
-    ready = await _ready(app, caller, workflow, params, front=front, key=key)
+    if workflow is None:
+        raise WorkflowError("Name a workflow of the library, or give a graph: nothing was run.")
+    began = asyncio.get_running_loop().time()
     jobs = await app.jobs()
-    run = await measured(app, caller, jobs, ready.filled.graph, front=front)
-    job = NewJob(
-        prompt_id=app.new_prompt_id(),
-        grant=caller.grant,
-        host=jobs.label,
-        workflow=workflow if isinstance(workflow, str) else "inline",
-        digest=run.digest,
-        shape=run.shape,
-        key=key,
-        request=ready.request,
-    )
+    key = idempotency_key or ""
+    order = await ordered(app, caller, workflow, params, front=front, key=key)
+    matter = RunMatter(app, caller, jobs, order)
+    call = await matter.judged()
+    job = order.job(jobs.label)
     warnings = [] if on_cancel == "keep" or may_stop(app, caller) else [NO_LEAVE]
     with stop_if_cancelled(app, caller, on_cancel, job) as underway:
-        async with app.gate.admit(caller.call(run=run.run, job=job)) as granted:
-            order = _Order(ready.filled, job, front)
-            warnings += await _submitted(app, jobs, order, granted, underway)
+        async with app.gate.admit(call, matter) as granted:
+            warnings += await _submitted(app, jobs, matter.order, granted, underway)
         prompt_id = underway.prompt_id or job.prompt_id
         # A client that times out has read at least this, and can ask get_job.
         await caller.say(0.0, f"submitted as {prompt_id}")
-        waiting = jobs.wait(prompt_id, caller.grant, wait_seconds, caller.tell)
+        left = max(0.0, wait_seconds - (asyncio.get_running_loop().time() - began))
+        waiting = jobs.wait(prompt_id, caller.grant, left, caller.tell)
         done = await _unless_refused(waiting, underway.submitting, job)
         if done.status in {"pending", "in_progress"} and not _answered(underway.submitting):
             warnings.append(UNANSWERED)
@@ -120,15 +102,16 @@ async def run_workflow(
 
 
 async def _submitted(
-    app: App, jobs: Jobs, order: _Order, granted: Granted, underway: Underway
+    app: App, jobs: Jobs, order: Order, granted: Granted, underway: Underway
 ) -> list[str]:
     """Queue the job, or find the one that an earlier call queued; returns what to warn of."""
     if granted.repeated is not None:
         underway.prompt_id = granted.repeated.prompt_id
         return [AGAIN]
-    if granted.submit is None:
+    job = granted.call.job
+    if granted.submit is None or job is None:
         raise AssertionError("a submit was admitted without a permit")
-    filled, job = order.filled, order.job
+    filled = order.filled
     underway.prompt_id = job.prompt_id
     underway.submitting = app.keep(
         jobs.submit(
@@ -145,7 +128,7 @@ async def _submitted(
     await asyncio.wait([underway.submitting], timeout=PATIENCE)
     if underway.submitting.done():
         _raise_if_failed(underway.submitting, job)
-    return []
+    return list(order.changed)
 
 
 async def _unless_refused(
@@ -198,39 +181,3 @@ def _line(library: Library, name: str) -> str:
         return name
     given = [f"{one.name}*" if one.required else one.name for one in manifest.parameters]
     return f"{name}({', '.join(given)})"
-
-
-async def _ready(
-    app: App,
-    caller: Caller,
-    workflow: str | dict[str, Any],
-    params: dict[str, Any],
-    *,
-    front: bool,
-    key: str,
-) -> _Ready:
-    prefix = app.gate.prefix(caller.call())
-
-    def work() -> _Ready:
-        asked = {"workflow": workflow, "params": params, "front": front}
-        filled = _filled(app, workflow, params)
-        if prefix is not None:
-            filled = _with_prefix(filled, prefix)
-        return _Ready(filled, digest(asked) if key else "")
-
-    async with app.preparing:
-        return await anyio.to_thread.run_sync(work)
-
-
-def _with_prefix(filled: Filled, prefix: Prefix) -> Filled:
-    from comfy_mcp.workflow.saves import with_prefix  # noqa: PLC0415 - start-up stays light
-
-    return replace(filled, graph=with_prefix(filled.graph, prefix.text))
-
-
-def _filled(app: App, workflow: str | dict[str, Any], params: dict[str, Any]) -> Filled:
-    if isinstance(workflow, str):
-        known = app.library.load(workflow)
-        return fill(known.graph, known.manifest, params, draw_seed=app.draw_seed)
-    graph = parse_graph(cast("object", workflow))
-    return fill(graph, None, params, draw_seed=app.draw_seed)

@@ -76,7 +76,7 @@ class ServerStatus(_Shown):
 
 async def get_server_status(app: App, caller: Caller) -> ServerStatus:
     """Is ComfyUI up, is its queue worked on, how much memory is free, is anything broken?"""
-    async with app.gate.admit(caller.call()) as granted:
+    async with caller.admitted(app, caller.call()) as granted:
         jobs = await app.jobs()
         degraded = await _degraded(app, caller, jobs, granted)
         seen = await _look(jobs)

@@ -128,7 +128,7 @@ class PolicyStatus(BaseModel):
 
 async def get_policy_status(app: App, caller: Caller) -> PolicyStatus:
     """What the policy lets you do now: tools, limits left, jobs in flight, caps on workflows."""
-    async with app.gate.admit(caller.call()):
+    async with caller.admitted(app, caller.call()):
         jobs = await app.jobs()
         status = await app.gate.status(caller.call(), jobs.label)
         if any(use.used >= use.cause.most for use in status.slots):

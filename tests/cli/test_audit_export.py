@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from comfy_mcp.cli import run
 from comfy_mcp.cli.proof import check_lines, head_of
-from comfy_mcp.cli.trail import STRETCH, line
+from comfy_mcp.oversight.trail import STRETCH, line
 from comfy_mcp.store.chain import GENESIS, canonical, link
 from comfy_mcp.store.protocol import AuditRow
 from tests.cli.states import decision, edited, written

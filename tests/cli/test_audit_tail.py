@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from comfy_mcp.cli import run
-from comfy_mcp.cli.trail import STRETCH
+from comfy_mcp.oversight.trail import STRETCH
 from tests.cli.states import decision, denial, edited, written
 
 

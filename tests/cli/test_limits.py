@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from comfy_mcp.cli import run
-from comfy_mcp.cli.gauge import duration, plain
+from comfy_mcp.oversight.gauge import duration, plain
 from comfy_mcp.store.protocol import NewJob
 from tests.cli.states import HOST, counted, edited, records, written
 

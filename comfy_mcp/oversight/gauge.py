@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy_mcp.cli.standing import Gauge
 from comfy_mcp.guard.wording import window_in_words
+from comfy_mcp.oversight.standing import Gauge
 from comfy_mcp.store.protocol import EVERYBODY, UNIT, Account
 
 __all__ = [

@@ -1,0 +1,150 @@
+// The console's HTTP surface. Everything goes to this page's own origin.
+
+const SILENCE_MS = 40_000; // the server speaks at least every 15 s
+const PATIENCE_MS = 1_000;
+const LONGEST_MS = 10_000;
+
+let csrf = "";
+
+/** A refusal of the server: its sentence, and what to do about it. */
+export class Refusal extends Error {
+  constructor(status, body) {
+    super(body?.error || `The console answered ${status}.`);
+    this.status = status;
+    this.fix = body?.fix ?? "";
+    this.command = body?.command ?? "";
+    this.approval = body?.approval ?? null;
+  }
+}
+
+/** Who is signed in: {csrf, user, state, place, version}. Throws Refusal 401 for nobody. */
+export async function session() {
+  const found = await get("api/session");
+  csrf = found.csrf;
+  return found;
+}
+
+/** Turn a link's key into a cookie. */
+export const signIn = (key) => ask("POST", "api/sign-in", { key });
+
+/** JSON of a GET. */
+export const get = (path) => ask("GET", path);
+
+/** JSON (or null) of a POST with an effect. */
+export const post = (path, body = {}) => ask("POST", path, body);
+
+async function ask(method, path, body) {
+  const headers = { Accept: "application/json" };
+  if (method === "POST") {
+    headers["Content-Type"] = "application/json";
+    if (csrf) headers["X-CSRF-Token"] = csrf;
+  }
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      body: method === "POST" ? written(body) : undefined,
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+    });
+  } catch {
+    throw new Refusal(0, { error: "The console does not answer. Nothing was changed as far as this page knows." });
+  }
+  const text = await answer.text();
+  const read = text ? parsed(text) : null;
+  if (!answer.ok) throw new Refusal(answer.status, read);
+  return read;
+}
+
+/** JSON in which a whole number too large for a JavaScript number is a BigInt: seeds keep their digits. */
+export function parsed(text) {
+  try {
+    return JSON.parse(text, (_, value, context) =>
+      typeof value === "number" && /^-?\d{16,}$/.test(context?.source ?? "") ? BigInt(context.source) : value,
+    );
+  } catch {
+    return null;
+  }
+}
+
+/** JSON of plain values, BigInts among them. */
+export function written(value) {
+  if (typeof value === "bigint") return value.toString();
+  if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const pairs = Object.entries(value).filter(([, one]) => one !== undefined);
+    return `{${pairs.map(([name, one]) => `${JSON.stringify(name)}:${written(one)}`).join(",")}}`;
+  }
+  return JSON.stringify(value ?? null);
+}
+
+/**
+ * The stream of states. `heard.state(snapshot)`, `heard.lost()` and `heard.signedOut()` are called;
+ * it reconnects by itself, later and later. Gives {stop, now}: `now` tries at once.
+ */
+export function live(heard) {
+  let source = null;
+  let timer = 0;
+  let silence = 0;
+  let wait = PATIENCE_MS;
+  let stopped = false;
+
+  function open() {
+    clearTimeout(timer);
+    source?.close();
+    source = new EventSource("api/events");
+    source.addEventListener("state", (event) => {
+      const snapshot = parsed(event.data);
+      if (snapshot === null || stopped) return;
+      wait = PATIENCE_MS;
+      listen();
+      heard.state(snapshot);
+    });
+    source.addEventListener("error", fail);
+    listen();
+  }
+
+  function listen() {
+    clearTimeout(silence);
+    silence = setTimeout(fail, SILENCE_MS);
+  }
+
+  async function fail() {
+    source?.close();
+    clearTimeout(silence);
+    clearTimeout(timer);
+    if (stopped) return;
+    heard.lost();
+    timer = setTimeout(retry, wait);
+    wait = Math.min(wait * 2, LONGEST_MS);
+  }
+
+  async function retry() {
+    try {
+      await session();
+    } catch (refusal) {
+      if (stopped) return;
+      if (refusal.status === 401) heard.signedOut(refusal);
+      else fail();
+      return;
+    }
+    if (!stopped) open();
+  }
+
+  open();
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      clearTimeout(silence);
+      source?.close();
+    },
+    now() {
+      wait = PATIENCE_MS;
+      clearTimeout(timer);
+      retry();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+"""Who may ask what: checks of one request against where the console is. Pure.
+
+The order: is this console meant (Host), is there such a thing (path and method), who sent the
+browser here (Origin, Sec-Fetch-Site), is somebody signed in, does the page say so (CSRF).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from comfy_mcp.console.answers import Refusal
+
+if TYPE_CHECKING:
+    from comfy_mcp.console.sessions import Session, Sessions
+
+__all__ = [
+    "Headers",
+    "Place",
+    "check_csrf",
+    "check_host",
+    "check_origin",
+    "check_peer",
+    "check_type",
+    "who",
+]
+
+CSRF = "X-CSRF-Token"
+
+ELSEWHERE = partial(Refusal, 421, "This console is not at that address.", "Use the link of the terminal.")
+FOREIGN = partial(Refusal, 403, "Another page sent this request.", "Use the console's own page.")
+SIGNED_OUT = partial(
+    Refusal,
+    401,
+    "You are not signed in.",
+    "Press Enter in the terminal where the console runs, and open the link that it prints.",
+)
+NO_TOKEN = partial(Refusal, 403, "The page's token is missing or old.", "Load the page again.")
+NO_JSON = partial(Refusal, 415, "Only application/json is read here.", "Use the console's own page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one console is, as browsers may name it."""
+
+    port: int
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What may stand in Host."""
+        names = ("127.0.0.1", "localhost", "[::1]")
+        # Browsers leave out the port that http has anyway.
+        bare = names if self.port == 80 else ()  # noqa: PLR2004 - http's own
+        return (*(f"{name}:{self.port}" for name in names), *bare)
+
+    @property
+    def cookie(self) -> str:
+        """Cookies of one machine are shared by all its ports."""
+        return f"comfy-mcp-guard-console-{self.port}"
+
+    def link(self, key: str) -> str:
+        """A sign-in link; what stands behind # is never sent to any server."""
+        return f"http://127.0.0.1:{self.port}/#key={key}"
+
+
+class Headers:
+    """The headers of a request: one that is there twice is as bad as a wrong one."""
+
+    def __init__(self, given: Sequence[tuple[str, str]]) -> None:
+        self._given: dict[str, list[str]] = {}
+        for name, value in given:
+            self._given.setdefault(name.lower(), []).append(value)
+
+    def one(self, name: str) -> str | None:
+        """The value of *name*; None if it is not there.
+
+        Raises:
+            Refusal: it is there more than once.
+        """
+        found = self._given.get(name.lower(), [])
+        if len(found) > 1:
+            raise Refusal(400, f"The header {name} is there twice.", "Use a browser.")
+        return found[0] if found else None
+
+
+def check_peer(address: object) -> None:
+    """Only this machine may ask.
+
+    Raises:
+        Refusal: *address*, the peer's as a socket has it, is none of this machine.
+    """
+    name = str(address[0]) if isinstance(address, tuple) and address else ""
+    try:
+        near = ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        near = False
+    if not near:
+        raise ELSEWHERE()
+
+
+def check_host(headers: Headers, place: Place) -> str:
+    """The console's own name that the browser used.
+
+    A page of somebody else whose name was made to lead here (DNS rebinding) has another.
+
+    Raises:
+        Refusal: it is no name of this console.
+    """
+    host = (headers.one("Host") or "").lower()
+    if host not in place.hosts:
+        raise ELSEWHERE()
+    return host
+
+
+def check_origin(headers: Headers, host: str, *, effect: bool, page: bool) -> None:
+    """Only the console's own page may ask; whatever has an *effect* has to say so.
+
+    *page*: something without data in it, that a link may lead to.
+
+    Raises:
+        Refusal: another page asks, or none says that it does.
+    """
+    origin, site = headers.one("Origin"), headers.one("Sec-Fetch-Site")
+    if origin is not None and origin != f"http://{host}":
+        raise FOREIGN()
+    if effect and (origin is None or site not in {None, "same-origin"}):
+        raise FOREIGN()
+    if not page and site not in {None, "same-origin", "none"}:
+        raise FOREIGN()
+
+
+def check_type(headers: Headers) -> None:
+    """No form of any page can send JSON, and nothing is unpacked.
+
+    Raises:
+        Refusal: the body is said to be something else.
+    """
+    kind, _, rest = (headers.one("Content-Type") or "").partition(";")
+    plain = rest.strip().lower() in {"", "charset=utf-8"}
+    if kind.strip().lower() != "application/json" or not plain:
+        raise NO_JSON()
+    if headers.one("Content-Encoding") is not None:
+        raise NO_JSON()
+
+
+def who(cookies: Mapping[str, str], place: Place, sessions: Sessions) -> tuple[str, Session]:
+    """The token and the session of whoever asks.
+
+    Raises:
+        Refusal: nobody is signed in with that cookie.
+    """
+    token = cookies.get(place.cookie, "")
+    session = sessions.find(token)
+    if session is None:
+        raise SIGNED_OUT()
+    return token, session
+
+
+def check_csrf(headers: Headers, token: str, sessions: Sessions) -> None:
+    """The page itself asks, not merely a browser that has its cookie.
+
+    Raises:
+        Refusal: the page's token is not there, or is another session's.
+    """
+    given = (headers.one(CSRF) or "").encode("utf-8", "replace")
+    if not hmac.compare_digest(given, sessions.csrf(token).encode()):
+        raise NO_TOKEN()

@@ -1,0 +1,268 @@
+"""Asks a person: parks the call, waits a while, and turns the yes into what the gate can spend.
+
+The deciding itself happens elsewhere, in the operator's hands, through the store that all share.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+
+from comfy_mcp.errors import Refused
+from comfy_mcp.guard import refusals
+from comfy_mcp.guard.admission import admission
+from comfy_mcp.guard.call import Call
+from comfy_mcp.guard.catalog import TOOLS, canonical
+from comfy_mcp.guard.denial import from_full
+from comfy_mcp.guard.loading import Loaded
+from comfy_mcp.guard.matter import Matter, asked_args
+from comfy_mcp.guard.question import Asking, Decision
+from comfy_mcp.store.asked import APPROVED, CALL, PENDING
+from comfy_mcp.store.protocol import (
+    ApprovalRow,
+    Crowded,
+    Full,
+    NewApproval,
+    Spend,
+    Store,
+)
+from comfy_mcp.workflow import digest
+
+__all__ = ["AskClient", "Asker", "Desk"]
+
+LOOK_SECONDS = 0.5
+SAY_SECONDS = 5.0
+
+CLIENT_MAY = frozenset({"elicitation", "any"})
+"""Channels by which a client may answer for its user."""
+
+
+class AskClient(Exception):
+    """The client is to be asked about *row* before the operator is waited for."""
+
+    def __init__(self, row: ApprovalRow) -> None:
+        super().__init__(row.approval_id)
+        self.row = row
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What asking needs of the rest of the server.
+
+    *host* is the name of the ComfyUI in the journal; *new_id* makes ids, *told* hears of every new
+    request, *command* makes the shell command that shows one.
+    """
+
+    store: Store
+    host: str
+    now_ms: Callable[[], int]
+    new_id: Callable[[], str]
+    told: Callable[[ApprovalRow], None]
+    command: Callable[[str], str]
+    clock: Callable[[], float] = time.monotonic
+
+
+class Asker:
+    """Finds, parks and waits for the person's word on single calls."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def leave(
+        self, call: Call, decision: Decision, loaded: Loaded, matter: Matter, decision_id: str
+    ) -> Call:
+        """The call that a person let through, with the yes that is to be spent for it.
+
+        Raises:
+            ApprovalNeeded: nobody has decided yet.
+            Denied: a person said no, or the request cannot be made.
+            RateLimited: it would not fit anyway.
+            AskClient: the client is to be asked first.
+            StateError: the state cannot be used.
+        """
+        if decision.asking is None:
+            raise AssertionError("a person is to be asked without a rule that says so")
+        row, is_new = await self._row(call, decision, loaded, matter, decision_id)
+        if row.status == PENDING and matter.asks_client and row.channel in CLIENT_MAY:
+            raise AskClient(row)
+        if row.status == PENDING:
+            row = await self._wait(row, call, loaded, matter)
+        if row.status == APPROVED:
+            return replace(await matter.remade(row), spend=_spend(row))
+        raise self.refusal(row, decision_id, call, is_new=is_new)
+
+    def refusal(
+        self, row: ApprovalRow, decision_id: str, call: Call, *, is_new: bool = False
+    ) -> Refused:
+        """Why *row* lets nothing through now."""
+        return refusals.of_row(
+            row,
+            decision_id,
+            is_new=is_new,
+            now_ms=self._desk.now_ms(),
+            command=self._desk.command(row.approval_id),
+            by_id=canonical(call.tool) == "run_workflow",
+        )
+
+    def unapproved(self, row: ApprovalRow | None, decision_id: str, call: Call) -> Refused:
+        """Why a yes could not be spent that was there a moment ago."""
+        if row is None or row.status in {PENDING, APPROVED}:
+            return refusals.outdated(decision_id)
+        return self.refusal(row, decision_id, call)
+
+    async def args_of(self, call: Call, approval_id: str, decision_id: str) -> Mapping[str, Any]:
+        """The arguments of the call that *approval_id* stands for, if it may still let it through.
+
+        Raises:
+            Denied: it is unknown, another's, for another tool, or over.
+            StateError: the state cannot be read.
+        """
+        desk = self._desk
+        row = await desk.store.approval(approval_id, desk.now_ms(), grant=call.grant)
+        if row is None or row.kind != CALL or row.tool != canonical(call.tool):
+            raise refusals.unknown(approval_id, decision_id)
+        if row.status not in {PENDING, APPROVED}:
+            raise self.refusal(row, decision_id, call)
+        args: Mapping[str, Any] = row.payload["args"]
+        return args
+
+    async def _row(
+        self, call: Call, decision: Decision, loaded: Loaded, matter: Matter, decision_id: str
+    ) -> tuple[ApprovalRow, bool]:
+        """The request that stands for *call*, made now if there is none."""
+        desk = self._desk
+        match = digest(
+            {
+                "tool": canonical(call.tool),
+                "args": asked_args(call.args),
+                "target": call.target,
+                "bound": dict(await matter.bound()),
+            }
+        )
+        row = await desk.store.standing_approval(desk.now_ms(), call.grant, desk.host, CALL, match)
+        if row is not None and (
+            row.status not in {PENDING, APPROVED} or row.policy == loaded.revision
+        ):
+            return row, False
+        await self._room(call, decision, decision_id)
+        new = await self._new(call, decision.asking, loaded, matter, match)
+        most = loaded.policy.approvals.most_pending or 0
+        record = _requested(new, decision_id)
+        parked = await desk.store.park(desk.now_ms(), new, record, most=most)
+        if isinstance(parked, Crowded):
+            raise refusals.crowded(parked.pending, decision_id)
+        if parked.is_new:
+            desk.told(parked.row)
+        return parked.row, parked.is_new
+
+    async def _new(
+        self, call: Call, asking: Asking | None, loaded: Loaded, matter: Matter, match: str
+    ) -> NewApproval:
+        if asking is None:
+            raise AssertionError("a person is to be asked without a rule that says so")
+        frozen = await matter.frozen()
+        payload = {**frozen.payload, "args": asked_args(call.args), "host": self._desk.host}
+        tool = canonical(call.tool)
+        facts = {
+            "tool": tool,
+            "class": str(TOOLS[tool]),
+            "asks": dict(asking.reasons),
+            "client": call.client,
+            "host": self._desk.host,
+            "policy_files": list(loaded.sources),
+            "targets": await self._targets(call),
+            **frozen.facts,
+        }
+        return NewApproval(
+            approval_id=f"apr_{self._desk.new_id()}",
+            kind=CALL,
+            grant=call.grant,
+            host=self._desk.host,
+            tool=tool,
+            match=match,
+            effect=digest(payload),
+            policy=loaded.revision,
+            payload=payload,
+            facts=facts,
+            channel=asking.channel,
+            client=call.client,
+            lives_ms=asking.lives_ms,
+        )
+
+    async def _targets(self, call: Call) -> list[dict[str, Any]]:
+        """Whose jobs the call touches, as far as the journal knows them; the first of many."""
+        ids = call.targets if call.target is None else (call.target, *call.targets)
+        found: list[dict[str, Any]] = []
+        for prompt_id in ids[:MOST_TARGETS]:
+            row = await self._desk.store.job(prompt_id)
+            mine = row is not None and row.grant == call.grant
+            found.append(
+                {
+                    "prompt_id": prompt_id,
+                    "owner": "mine" if mine else "other agent" if row else "human",
+                    "grant": row.grant if row else None,
+                    "workflow": row.workflow if row else None,
+                    "status": row.status if row else None,
+                }
+            )
+        return found
+
+    async def _room(self, call: Call, decision: Decision, decision_id: str) -> None:
+        """Nobody is asked about a call that would not fit: limits are looked at, and not taken."""
+        taken = admission(call, decision, decision_id, self._desk.now_ms(), {})
+        for use in await self._desk.store.peek(taken.now_ms, taken.charges, taken.slots):
+            if use.retry_after_ms is None or use.retry_after_ms > 0:
+                full = Full(use.cause, use.used, use.retry_after_ms)
+                raise from_full(full, decision.limits, decision_id)
+
+    async def _wait(
+        self, row: ApprovalRow, call: Call, loaded: Loaded, matter: Matter
+    ) -> ApprovalRow:
+        """*row* once it is decided, or as it is when the call has waited as long as it may."""
+        desk = self._desk
+        began = desk.clock()
+        until = began + patience_ms(call, loaded) / 1000
+        said = -SAY_SECONDS
+        while row.status == PENDING and desk.clock() < until:
+            waited = desk.clock() - began
+            if waited - said >= SAY_SECONDS:
+                said = waited
+                await matter.say(f"waiting for a person: {row.approval_id} ({waited:.0f} s)")
+            await anyio.sleep(min(LOOK_SECONDS, max(0.0, until - desk.clock())))
+            row = await desk.store.approval(row.approval_id, desk.now_ms()) or row
+        return row
+
+
+MOST_TARGETS = 20
+"""Jobs that are named to a person."""
+
+
+def patience_ms(call: Call, loaded: Loaded) -> float:
+    """How long *call* may wait for a person: its own wait, and no longer than the policy says."""
+    most = loaded.policy.approvals.wait_ms or 0
+    own = (call.args or {}).get("wait_seconds")
+    return min(most, own * 1000) if isinstance(own, int | float) else most
+
+
+def _spend(row: ApprovalRow) -> Spend:
+    return Spend(row.approval_id, row.effect, row.policy, str(row.by.get("assurance", "operator")))
+
+
+def _requested(new: NewApproval, decision_id: str) -> Mapping[str, Any]:
+    """The audit row of a new request: what exactly it is about, by digest."""
+    return {
+        "kind": "approval",
+        "action": "requested",
+        "approval_id": new.approval_id,
+        "decision_id": decision_id,
+        "grant": new.grant,
+        "client": new.client,
+        "tool": new.tool,
+        "effect": new.effect,
+        "policy": new.policy,
+        "channel": new.channel,
+    }

@@ -1,0 +1,138 @@
+"""What an agent is told whose call waits for a person, or was answered by one: pure."""
+
+from __future__ import annotations
+
+from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, Refused
+from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, EXPIRED, PENDING, SPENT
+from comfy_mcp.store.protocol import ApprovalRow
+
+__all__ = ["crowded", "of_row", "outdated", "unknown"]
+
+MAX_REASON = 500
+
+
+def of_row(
+    row: ApprovalRow, decision_id: str, *, is_new: bool, now_ms: int, command: str, by_id: bool
+) -> Refused:
+    """Why *row* lets nothing through.
+
+    *command* shows the request to the operator; *by_id*: the tool can be called with the id alone.
+    """
+    if row.status in {PENDING, APPROVED}:
+        return _waits(row, decision_id, is_new=is_new, now_ms=now_ms, command=command, by_id=by_id)
+    code, reason = _ENDED[row.status](row)
+    return Denied(
+        Denial(
+            code=code,
+            reason=reason,
+            rule=_rule(row),
+            decision_id=decision_id,
+            approval_id=row.approval_id,
+        )
+    )
+
+
+def crowded(pending: int, decision_id: str) -> Refused:
+    """Too many requests wait already."""
+    return Denied(
+        Denial(
+            code="approvals_full",
+            reason=f"{pending} of your requests wait for a person already, which is the most;"
+            " wait for an answer, or take one back with cancel_approval.",
+            rule="/approvals/max_pending",
+            decision_id=decision_id,
+        )
+    )
+
+
+def unknown(approval_id: str, decision_id: str) -> Refused:
+    """There is no such request, or it is somebody else's: the two are told alike."""
+    return Denied(
+        Denial(
+            code="approval_unknown",
+            reason=f"You have no request {approval_id[:40]!r}; make the call itself.",
+            rule="",
+            decision_id=decision_id,
+        )
+    )
+
+
+def outdated(decision_id: str) -> Refused:
+    """The yes was for something else than what would be done now."""
+    return Denied(
+        Denial(
+            code="policy_unavailable",
+            reason="What was approved is no longer what would be done: call again to ask anew.",
+            rule="",
+            decision_id=decision_id,
+            retryable=True,
+        )
+    )
+
+
+def _waits(
+    row: ApprovalRow, decision_id: str, *, is_new: bool, now_ms: int, command: str, by_id: bool
+) -> Refused:
+    left_s = max(0, row.expires_ms - now_ms) / 1000
+    again = "repeat this call exactly"
+    if by_id:
+        again += f', or run_workflow(approval_id="{row.approval_id}")'
+    asked = "now waits" if is_new else "still waits"
+    return ApprovalNeeded(
+        Denial(
+            code="approval_required" if is_new else "approval_pending",
+            reason=f"{_why(row)} Request {row.approval_id} {asked} for one, for"
+            f" {_minutes(left_s)}; after a yes {again}.",
+            rule=_rule(row),
+            decision_id=decision_id,
+            decision="require_approval",
+            retryable=True,
+            approval_id=row.approval_id,
+            expires_in_s=left_s,
+            operator_hint=command,
+        )
+    )
+
+
+def _why(row: ApprovalRow) -> str:
+    asks = row.facts.get("asks") or {}
+    words = next(iter(asks.values()), f"A person has to approve {row.tool} first.")
+    return f"{str(words).rstrip('.')}."
+
+
+def _rule(row: ApprovalRow) -> str:
+    return next(iter(row.facts.get("asks") or {}), "")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"  # noqa: PLR2004 - from here on minutes are plainer
+
+
+def _denied(row: ApprovalRow) -> tuple[str, str]:
+    by_client = row.by.get("assurance") == "client"
+    who = "Your client did not confirm this" if by_client else "A person said no"
+    said = f': "{row.reason[:MAX_REASON]}"' if row.reason else "."
+    return "approval_denied", f"{who}{said} Do not ask for the same again; tell the user."
+
+
+def _expired(row: ApprovalRow) -> tuple[str, str]:
+    late = "was approved, but not used in time" if row.decided_ms else "was not answered in time"
+    return "approval_expired", f"Request {row.approval_id} {late}. Call again to ask anew."
+
+
+def _cancelled(row: ApprovalRow) -> tuple[str, str]:
+    return (
+        "approval_cancelled",
+        f"Request {row.approval_id} was taken back. Call again to ask anew.",
+    )
+
+
+def _spent(row: ApprovalRow) -> tuple[str, str]:
+    job = f" for job {row.prompt_id}" if row.prompt_id else ""
+    return (
+        "approval_spent",
+        f"Request {row.approval_id} was used up{job}; a yes holds once. Call again to ask anew.",
+    )
+
+
+_ENDED = {DENIED: _denied, EXPIRED: _expired, CANCELLED: _cancelled, SPENT: _spent}

@@ -1,0 +1,153 @@
+"""A request to a person as JSON values: what the page and ``--json`` read.
+
+Everything is bounded and clean (see `words`). What the agent wrote itself stands below
+``agent_words`` and nowhere else; names of files, models, node classes and workflows, which it may
+have chosen, are short and stand with the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from comfy_mcp.errors import WorkflowError
+from comfy_mcp.oversight.telling import lines, summary
+from comfy_mcp.oversight.words import MOST_TEXT, bounded, plain, quote
+from comfy_mcp.store.asked import QUESTION, ApprovalRow
+from comfy_mcp.workflow.frozen import changeable
+from comfy_mcp.workflow.graph import as_link
+
+__all__ = ["MOST_WORDS", "agent_words", "as_object"]
+
+MOST_WORDS = 64
+"""Values of an agent that are shown; how many more there are is said."""
+
+FACTS = (
+    *("tool", "class", "workflow", "title", "graph", "front", "estimate_s", "queue", "inputs"),
+    *("targets", "host", "place", "policy_files", "urgency"),
+)
+"""Facts of a row that are no free text of an agent."""
+
+
+def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
+    """*row* as it stands at *now_ms*.
+
+    ``agent_words`` has ``action`` (a text or None) and the lists ``values``, ``inputs``, ``args``
+    and ``context``, whose items are ``{"name", "text", "cut", "hidden", "changeable"}`` with a
+    ``value`` if that is a number, a bool or a text that is shown whole. ``lines`` are the facts as
+    ``[label, text]``, for people; ``summary`` is one line.
+    """
+    decided = row.decided_ms
+    return {
+        "approval_id": plain(row.approval_id),
+        "kind": row.kind,
+        "status": row.status,
+        "summary": summary(row),
+        "lines": [list(line) for line in lines(row, now_ms)],
+        "grant": plain(row.grant),
+        "tool": plain(row.tool),
+        "channel": row.channel,
+        "client": None if row.client is None else plain(row.client, 80),
+        "host": plain(row.host),
+        "policy": row.policy,
+        "seq": row.seq,
+        "created_ms": row.created_ms,
+        "expires_ms": row.expires_ms,
+        "decided_ms": decided,
+        "age_s": max(0, now_ms - row.created_ms) / 1000,
+        "expires_in_s": max(0, row.expires_ms - now_ms) / 1000,
+        "answered_after_s": None if decided is None else max(0, decided - row.created_ms) / 1000,
+        "rules": [
+            {"rule": plain(rule), "reason": plain(words, MOST_TEXT)}
+            for rule, words in _mapping(row.facts.get("asks")).items()
+        ],
+        "facts": {key: bounded(row.facts[key]) for key in FACTS if key in row.facts},
+        "agent_words": agent_words(row),
+        "by": bounded(row.by),
+        "reason": plain(row.reason, MOST_TEXT),
+        "changes": [
+            {"name": plain(name), "before": bounded(was), "after": bounded(now)}
+            for name, (was, now) in _pairs(row.changes)
+        ],
+        "decision_id": plain(row.decision_id),
+        "prompt_id": None if row.prompt_id is None else plain(row.prompt_id),
+    }
+
+
+def agent_words(row: ApprovalRow) -> dict[str, Any]:
+    """What the agent wrote, as data; ``left_out`` is how many values are not shown."""
+    facts, payload = row.facts, row.payload
+    names = frozenset(_changeable(row))
+    found = {
+        "values": [_item(*pair, names) for pair in _some(facts.get("values"))],
+        "inputs": [_item(name, value, None, kind) for name, value, kind in _inputs(payload)],
+        "args": [_item(*pair, frozenset()) for pair in _some(facts.get("args"))],
+        "context": [_item(*pair, names) for pair in _some(facts.get("context"))],
+    }
+    there = sum(len(_mapping(facts.get(key))) for key in ("values", "args", "context"))
+    there += sum(1 for _ in _literals(payload))
+    action = facts.get("action")
+    return {
+        "action": None if action is None else _quoted(action),
+        **found,
+        "left_out": there - sum(map(len, found.values())),
+    }
+
+
+def _changeable(row: ApprovalRow) -> tuple[str, ...]:
+    if row.kind == QUESTION:
+        return tuple(_mapping(row.facts.get("context")))
+    try:
+        return changeable(row.payload)
+    except WorkflowError:
+        return ()
+
+
+def _item(
+    name: str, value: object, names: frozenset[str] | None, kind: str | None = None
+) -> dict[str, Any]:
+    """One named value; *names* are those that can be changed, None: all."""
+    made = {"name": plain(name), **_quoted(value)}
+    made["changeable"] = made["name"] == name and (names is None or name in names)
+    if kind is not None:
+        made["class"] = plain(kind)
+    whole = made["cut"] == 0 and made["hidden"] == 0
+    if value is None or isinstance(value, bool | int | float):
+        made["value"] = bounded(value)
+    elif isinstance(value, str) and whole and value == made["text"]:
+        made["value"] = value
+    return made
+
+
+def _quoted(value: object) -> dict[str, Any]:
+    quoted = quote(value)
+    return {"text": quoted.text, "cut": quoted.cut, "hidden": quoted.hidden}
+
+
+def _some(value: object) -> list[tuple[str, object]]:
+    return list(_mapping(value).items())[:MOST_WORDS]
+
+
+def _inputs(payload: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+    return [one for one, _ in zip(_literals(payload), range(MOST_WORDS), strict=False)]
+
+
+def _literals(payload: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
+    """Literal inputs of a graph that the agent wrote itself, as ``NODE.input``."""
+    if payload.get("manifest") is not None:
+        return
+    for node_id, node in _mapping(payload.get("graph")).items():
+        parts = _mapping(node)
+        for name, value in _mapping(parts.get("inputs")).items():
+            if as_link(value) is None:
+                yield f"{node_id}.{name}", value, str(parts.get("class_type", ""))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _pairs(changes: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object, object]]]:
+    for name, pair in changes.items():
+        was, now = pair
+        yield name, (was, now)

@@ -1,0 +1,179 @@
+"""What a person is asked, and what became of it: frozen values.
+
+Times are whole milliseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "APPROVED",
+    "CALL",
+    "CANCELLED",
+    "DENIED",
+    "EXPIRED",
+    "MOVES",
+    "PENDING",
+    "QUESTION",
+    "SPENT",
+    "ApprovalRow",
+    "Crowded",
+    "Figure",
+    "NewApproval",
+    "Parked",
+    "Ruling",
+    "Spend",
+    "Unapproved",
+]
+
+CALL = "call"
+"""The kind of a request to let one call through."""
+
+QUESTION = "question"
+"""The kind of a request that an agent made up itself: its answer lets nothing through."""
+
+PENDING, APPROVED, DENIED = "pending", "approved", "denied"
+CANCELLED, SPENT, EXPIRED = "cancelled", "spent", "expired"
+
+MOVES: Mapping[str, frozenset[str]] = {
+    PENDING: frozenset({APPROVED, DENIED, CANCELLED}),
+    APPROVED: frozenset({SPENT, DENIED, CANCELLED}),
+    DENIED: frozenset(),
+    CANCELLED: frozenset(),
+    SPENT: frozenset(),
+    EXPIRED: frozenset(),
+}
+"""How an approval may move. Nobody writes ``expired``: a request that is pending or approved is
+expired from `ApprovalRow.expires_ms` on, and nothing moves it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewApproval:
+    """A request to a person; it lives *lives_ms*.
+
+    *match* is the digest by which the same request is found again; *effect* the digest of
+    *payload*, which is exactly what a yes lets through; *policy* is the revision it was judged
+    under. *facts* are what a person is shown, *channel* who may answer (operator, elicitation or
+    any).
+    """
+
+    approval_id: str
+    kind: str
+    grant: str
+    host: str
+    tool: str
+    match: str
+    effect: str
+    policy: str
+    payload: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    channel: str = "operator"
+    client: str | None = None
+    lives_ms: int = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A request as it stands.
+
+    *status* is one of `MOVES`, with ``expired`` worked out from the time it was read at. *by* says
+    who decided: channel, user and assurance (operator or client). *changes* maps what a person
+    changed to ``[before, after]``; then *payload*, *effect* and *facts* are the changed ones.
+    *decision_id* and *prompt_id* tell what it was spent for. *seq* is the row's number.
+    """
+
+    approval_id: str
+    kind: str
+    grant: str
+    host: str
+    tool: str
+    match: str
+    effect: str
+    policy: str
+    payload: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    channel: str
+    client: str | None
+    status: str
+    created_ms: int
+    expires_ms: int
+    decided_ms: int | None = None
+    by: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    reason: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    decision_id: str = ""
+    prompt_id: str | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The request that stands for what was asked; *is_new*: it was written now.
+
+    Else it is the one that was there: pending, approved or denied, not expired.
+    """
+
+    row: ApprovalRow
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """Nothing was written: as many requests of this grant wait as may."""
+
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What somebody decides about a request: *status* is approved, denied or cancelled.
+
+    With *changes* an approval is for *payload*, *effect* and *facts* instead of what was asked.
+    """
+
+    status: str
+    by: Mapping[str, Any]
+    reason: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    payload: Mapping[str, Any] | None = None
+    effect: str | None = None
+    facts: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A yes to be used up by an admission: only if it is for this *effect* and *policy*."""
+
+    approval_id: str
+    effect: str
+    policy: str
+    assurance: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Unapproved:
+    """Nothing was taken nor written: the yes cannot be used; *row* is how it stands, if it is."""
+
+    row: ApprovalRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """How requests of one grant for one tool went; *median_ms* from question to answer.
+
+    *approved* counts every yes, used (*spent*) or not; *expired* those that nobody answered.
+    """
+
+    grant: str
+    tool: str
+    asked: int
+    approved: int
+    denied: int
+    expired: int
+    cancelled: int
+    pending: int
+    spent: int
+    median_ms: int | None

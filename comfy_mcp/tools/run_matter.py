@@ -1,0 +1,145 @@
+"""A run as a person has to decide it: what it would do, what it reads, what it would cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from comfy_mcp.errors import HostError
+from comfy_mcp.guard.call import Call
+from comfy_mcp.guard.matter import Frozen, Matter
+from comfy_mcp.store.protocol import ApprovalRow
+from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.measuring import Measured, measured
+from comfy_mcp.tools.order import Order, approved
+from comfy_mcp.workflow import FACTS
+
+if TYPE_CHECKING:
+    from comfy_mcp.host.fingerprints import Fingerprint
+    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.workflow.input_files import ReadFile
+
+__all__ = ["RunMatter"]
+
+
+class RunMatter(Matter):
+    """One call of run_workflow; *order* becomes what a person approved, where one was asked."""
+
+    def __init__(self, app: App, caller: Caller, jobs: Jobs, order: Order) -> None:
+        super().__init__(caller.call())
+        self.order = order
+        self.asks_client = caller.asks_client
+        self._app = app
+        self._caller = caller
+        self._jobs = jobs
+        self._measured: Measured | None = None
+        self._read: tuple[ReadFile, ...] = ()
+        self._prints: Mapping[str, Fingerprint] = {}
+
+    async def judged(self) -> Call:
+        """The call with everything that rules may ask about the run.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        order, jobs = self.order, self._jobs
+        graph = order.filled.graph
+        found = await measured(self._app, self._caller, jobs, graph, front=order.front)
+        self._measured = found
+        job = order.job(jobs.label, found.shape, found.digest)
+        self.call = self._caller.call(run=found.run, job=job)
+        return self.call
+
+    async def say(self, words: str) -> None:
+        """Tell the client that its call waits."""
+        await self._caller.say(0.0, words)
+
+    async def bound(self) -> Mapping[str, Any]:
+        """Digests of the files that the workflow reads."""
+        from comfy_mcp.workflow.input_files import input_files  # noqa: PLC0415 - start-up stays light
+
+        graph = self.order.filled.graph
+        self._read = await anyio.to_thread.run_sync(input_files, graph)
+        names = frozenset(one.name for one in self._read if not one.loose)
+        self._prints = await self._jobs.host.fingerprints(names) if names else {}
+        return {name: one.sha256 for name, one in self._prints.items()}
+
+    async def frozen(self) -> Frozen:
+        """The graph and what it was made from; facts measured on that graph, and its price."""
+        if self._measured is None:
+            raise AssertionError("a run is parked unmeasured")
+        payload = self.order.frozen()
+        payload["files"] = {name: one.sha256 for name, one in self._prints.items()}
+        manifest = self.order.manifest
+        whole = await self._whole()
+        estimate_ms = await self._jobs.estimate(self._measured.shape)
+        facts = {
+            "workflow": self.order.workflow,
+            "title": None if manifest is None else manifest.title,
+            "values": dict(self.order.filled.values),
+            "front": self.order.front,
+            "graph": graph_facts(whole, self.order),
+            "estimate_s": None if estimate_ms is None else estimate_ms / 1000,
+            "queue": await self._queue(),
+            "inputs": [self._input(one) for one in self._read],
+            "place": self._app.place,
+        }
+        return Frozen(payload, facts)
+
+    async def remade(self, row: ApprovalRow) -> Call:
+        """The call for exactly what *row* has, measured anew."""
+        self.order = await approved(self._app, self.order, row)
+        return await self.judged()
+
+    async def _whole(self) -> Measured:
+        """All facts, also those that no rule looks at."""
+        order = self.order
+        graph = order.filled.graph
+        return await measured(
+            self._app, self._caller, self._jobs, graph, front=order.front, wanted=FACTS
+        )
+
+    async def _queue(self) -> dict[str, int] | None:
+        try:
+            running, pending = await self._jobs.host.queue_length()
+        except HostError:
+            return None
+        return {"running": running, "pending": pending}
+
+    def _input(self, file: ReadFile) -> dict[str, Any]:
+        found = self._prints.get(file.name)
+        if found is None:
+            return {"name": file.name, "sha256": None, "why": file.loose}
+        return {
+            "name": file.name,
+            "sha256": found.sha256,
+            "bytes": found.bytes,
+            "picture": found.picture,
+            "why": found.why,
+        }
+
+
+def graph_facts(found: Measured, order: Order) -> dict[str, Any]:
+    """What was measured, as JSON."""
+    facts = found.run.facts
+    nodes = order.filled.graph.nodes.values()
+    return {
+        "nodes": facts.nodes,
+        "classes": dict(Counter(node.class_type for node in nodes).most_common(100)),
+        "models": {
+            folder: sorted({one.name for one in used})[:20] for folder, used in facts.models.items()
+        },
+        "steps": facts.steps,
+        "total_steps": facts.total_steps,
+        "width": facts.width,
+        "height": facts.height,
+        "megapixels": facts.megapixels,
+        "batch": facts.batch,
+        "frames": facts.frames,
+        "undetermined": sorted(facts.undetermined),
+        "api_nodes": sorted(facts.api_nodes)[:20],
+        "unknown_classes": sorted(facts.unknown_classes)[:20],
+    }
