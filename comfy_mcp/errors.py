@@ -19,6 +19,7 @@ ComfyMCPError
 │   └── WorkerDead       it answers, but works on nothing any more
 ├── KeyConflict          an idempotency key was used for another workflow
 ├── JobNotFound          no such job, or not one that may be seen
+├── ApprovalNotFound     no such request to a person, or somebody else's
 └── OutputError          a file of a job cannot be had or shown
 """
 
@@ -30,6 +31,7 @@ from typing import Any, ClassVar
 __all__ = [
     "AnswerLost",
     "ApprovalNeeded",
+    "ApprovalNotFound",
     "ComfyMCPError",
     "ConfigError",
     "Denial",
@@ -315,6 +317,12 @@ class JobNotFound(ComfyMCPError):
     """No such job in ComfyUI's queue or history, nor in our journal."""
 
     code = "job_not_found"
+
+
+class ApprovalNotFound(ComfyMCPError):
+    """No such request to a person, or one of another caller: the two are told alike."""
+
+    code = "approval_not_found"
 
 
 class OutputError(ComfyMCPError):

@@ -34,6 +34,7 @@ from comfy_mcp.settings import EMBEDDED, Address, Settings, default_state
 from comfy_mcp.store.folder import FILE
 from comfy_mcp.store.protocol import ApprovalRow
 from comfy_mcp.store.sqlite import SqliteStore
+from comfy_mcp.tools.eliciting import ASK_SECONDS
 from comfy_mcp.tools.front import GuardedServer
 from comfy_mcp.tools.trace import trace_decision
 from comfy_mcp.workflow import MAX_DRAWN_SEED
@@ -206,12 +207,17 @@ class Services:
 
 
 def build(
-    settings: Settings, *, look_seconds: float = 1.0, now_ms: Callable[[], int] = now_ms
+    settings: Settings,
+    *,
+    look_seconds: float = 1.0,
+    ask_seconds: float = ASK_SECONDS,
+    now_ms: Callable[[], int] = now_ms,
 ) -> tuple[GuardedServer, Services]:
     """The server that *settings* describe, and its services, which its lifespan closes.
 
     *now_ms* is the clock. Every call looks whether the policy's files have changed; besides,
-    somebody looks every *look_seconds*, so that clients learn of changes while nobody calls.
+    somebody looks every *look_seconds*, so that clients learn of changes while nobody calls. A
+    client may take *ask_seconds* to answer for its user, where the policy lets it.
 
     Raises:
         ConfigError: a policy file cannot be used.
@@ -234,6 +240,7 @@ def build(
     server = GuardedServer(
         services,
         settings.grant,
+        ask_seconds=ask_seconds,
         name="comfy-mcp-guard",
         title="ComfyUI, guarded",
         version=__version__,

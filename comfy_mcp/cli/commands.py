@@ -64,6 +64,39 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "policy schema", "policy schema", "policy_schema", RULES, "The JSON Schema, for editors."
     ),
+    Command("console", "console", "console", CONTROL, "Look on and decide, in your browser."),
+    Command(
+        "approvals ls", "approvals ls", "approvals_ls", CONTROL, "What waits for your yes or no?"
+    ),
+    Command(
+        "approvals show",
+        "approvals show ID",
+        "approvals_show",
+        CONTROL,
+        "Exactly what would run, and what it would cost.",
+    ),
+    Command(
+        "approvals approve",
+        "approvals approve ID",
+        "approvals_approve",
+        CONTROL,
+        "Yes, once; --set changes values first.",
+    ),
+    Command("approvals deny", "approvals deny ID", "approvals_deny", CONTROL, "No."),
+    Command(
+        "approvals watch",
+        "approvals watch",
+        "approvals_watch",
+        CONTROL,
+        "See requests come and go, live.",
+    ),
+    Command(
+        "approvals stats",
+        "approvals stats",
+        "approvals_stats",
+        CONTROL,
+        "How often was somebody asked, and what came of it?",
+    ),
     Command(
         "limits show", "limits show", "limits_show", CONTROL, "How full is each limit, for whom?"
     ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from comfy_mcp.cli.asking import asked_whom
 from comfy_mcp.cli.screen import Screen, one_line
-from comfy_mcp.guard.question import AppliedLimit, Decision, Effect
+from comfy_mcp.guard.question import AppliedLimit, Asking, Decision, Effect
 from comfy_mcp.guard.wording import window_in_words
 from comfy_mcp.oversight.gauge import HEADINGS, duration, gauge_cells, gauge_object, number, plain
 from comfy_mcp.oversight.trail import moment
@@ -61,6 +62,7 @@ def as_object(explained: Explained) -> dict[str, Any]:
             "step": decision.step,
             "fix": dict(decision.fix) if decision.fix else None,
         },
+        "asking": _asking_object(decision.asking) if decision.asking else None,
         "steps": [
             {"step": one.step, "verdict": one.verdict, "rule": one.rule, "words": one.words}
             for one in explained.steps
@@ -126,6 +128,10 @@ def _show_decision(screen: Screen, decision: Decision) -> None:
     if decision.fix:
         fix = decision.fix
         screen.say(f"  {fix.get('path')} is {fix.get('got')}; at most {fix.get('max')} will do")
+    if decision.asking is not None:
+        screen.say(f"  a person decides, {asked_whom(decision.asking)}")
+        for pointer, words in decision.asking.reasons.items():
+            screen.say(f"  asked because of {pointer}: {one_line(words)}")
 
 
 def _show_takes(screen: Screen, explained: Explained) -> None:
@@ -160,6 +166,14 @@ def _show_state(screen: Screen, state: State) -> None:
         screen.say(f"  {use.used} of {use.cause.most} unfinished jobs ({use.cause.rule})")
     if state.full:
         screen.say("  there is no room for this call now: it would be refused", "bold red")
+
+
+def _asking_object(asking: Asking) -> dict[str, Any]:
+    return {
+        "channel": asking.channel,
+        "expires_s": asking.lives_ms / 1000,
+        "reasons": dict(asking.reasons),
+    }
 
 
 def _limit_cells(limit: AppliedLimit) -> tuple[str, ...]:

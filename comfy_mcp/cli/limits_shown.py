@@ -29,6 +29,9 @@ def show(screen: Screen, found: Standing, host: str | None) -> None:
     for grant, cooling in found.cooling:
         wait = duration(cooling.retry_after_ms)
         screen.say(f"{grant} cools down after many refusals: {wait} to go.", "yellow")
+    for grant, count in found.waiting:
+        what = "request waits" if count == 1 else "requests wait"
+        screen.say(f"{grant}: {count} {what} for a person, of {found.most_waiting} that may.")
     rows = [*map(gauge_cells, found.gauges), *map(account_cells, found.others)]
     if rows:
         screen.table(HEADINGS, rows)

@@ -17,6 +17,7 @@ __all__ = [
     "add",
     "add_json",
     "add_only",
+    "add_request",
     "add_shared",
     "called",
     "environment",
@@ -89,6 +90,11 @@ def add(parser: argparse.ArgumentParser, *names: str) -> None:
 def add_only(parser: argparse.ArgumentParser, words: str) -> None:
     """``--grant`` where it picks *only* one caller among all; *words* are its help."""
     parser.add_argument("--grant", dest="only", metavar="NAME", type=_grant, help=words)
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """The id of a request to a person."""
+    parser.add_argument("request", metavar="ID", type=_text, help="of the request: apr_...")
 
 
 def add_json(parser: argparse.ArgumentParser, words: str = "print one JSON object") -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from comfy_mcp.cli.asking import asked_whom
 from comfy_mcp.guard.callers import caller_of
 from comfy_mcp.guard.catalog import ALWAYS_OWN, OWN_JOBS_ONLY, TOOLS
 from comfy_mcp.guard.compiling import in_force
@@ -93,7 +94,8 @@ def _words(decision: Decision, force: InForce) -> str:
     if decision.effect is Effect.DENY:
         return f"denied by {decision.rule or '/default'}: {decision.reason}"
     if decision.effect is Effect.APPROVAL:
-        return f"refused: {decision.reason} This version cannot ask a person yet."
+        who = "" if decision.asking is None else f" ({asked_whom(decision.asking)})"
+        return f"a person has to say yes: {decision.reason}{who}"
     held = force.tool in OWN_JOBS_ONLY and force.words.ownership.value == "own"
     own = held or force.tool in ALWAYS_OWN
     taken = [limit.words for limit in decision.limits]

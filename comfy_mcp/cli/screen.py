@@ -50,19 +50,19 @@ def one_line(text: str) -> str:
 
 
 class Screen:
-    """Writes to *out*; *live* where it is a terminal."""
+    """Writes to *out*; *live* where it is a terminal, and then with rich's *console*."""
 
     def __init__(self, out: TextIO) -> None:
         self.live = out.isatty()
         self._out = out
-        self._console = _console(out) if self.live else None
+        self.console = _console(out) if self.live else None
 
     def say(self, text: str = "", style: str = "") -> None:
         """Write *text*, lines kept as they are; *style* is rich's and needs a terminal."""
-        if self._console is None:
+        if self.console is None:
             print(clean(text), file=self._out, flush=True)
         else:
-            self._console.print(
+            self.console.print(
                 clean(text), style=style or None, markup=False, highlight=False, soft_wrap=True
             )
 
@@ -73,17 +73,17 @@ class Screen:
 
     def quote(self, text: str, style: str = "") -> None:
         """Set *text* in from the margin; a terminal breaks it between words."""
-        if self._console is None:
+        if self.console is None:
             self.say(f"  {text}")
             return
         from rich.padding import Padding  # noqa: PLC0415 - only for a terminal
         from rich.text import Text  # noqa: PLC0415 - only for a terminal
 
-        self._console.print(Padding(Text(clean(text), style), (0, 0, 0, 2)))
+        self.console.print(Padding(Text(clean(text), style), (0, 0, 0, 2)))
 
     def check(self, verdict: Verdict, name: str, text: str) -> None:
         """One line for one check; further lines of *text* are set below it."""
-        if self._console is None:
+        if self.console is None:
             margin = " " * 18
             self.say(f"{verdict:<5} {name:<11} {text}".replace("\n", f"\n{margin}"))
             return
@@ -95,12 +95,12 @@ class Screen:
         grid.add_column(width=11, style="bold")
         grid.add_column(overflow="fold")
         grid.add_row(Text(verdict), Text(name), Text(clean(text)))
-        self._console.print(grid)
+        self.console.print(grid)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns; the last one may be long."""
         rows = [[one_line(cell) for cell in row] for row in rows]
-        if self._console is None:
+        if self.console is None:
             for line in _columns([headings, *rows]):
                 self.say(f"  {line}")
             return
@@ -113,12 +113,34 @@ class Screen:
             made.add_column(heading, no_wrap=number < len(headings) - 1)
         for row in rows:
             made.add_row(*(Text(cell) for cell in row))
-        self._console.print(made)
+        self.console.print(made)
+
+    def fields(self, pairs: Sequence[tuple[str, str]], mark: str = "") -> None:
+        """Labels and texts, one below the other; *mark* stands before each.
+
+        A terminal folds long texts inside their column, so that no text reaches the margin, where
+        it could be taken for a line of ours.
+        """
+        pairs = [(one_line(label), one_line(text)) for label, text in pairs]
+        if self.console is None:
+            for line in _columns([(label, text) for label, text in pairs] or [("", "")]):
+                self.say(f"  {mark}{line}")
+            return
+        from rich.table import Table  # noqa: PLC0415 - only for a terminal
+        from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for label, text in pairs:
+            style = "bold yellow" if label.isupper() else "bold"
+            grid.add_row(Text(f"  {mark}{label}", style), Text(text))
+        self.console.print(grid)
 
     @contextmanager
     def bar(self, what: str) -> Generator[Advance]:
         """A bar that moves; in plain text a line at every quarter."""
-        if self._console is None:
+        if self.console is None:
             yield self._quarters(what)
             return
         from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - as above
@@ -128,7 +150,7 @@ class Screen:
             BarColumn(bar_width=40),
             TextColumn("{task.percentage:>3.0f} % {task.fields[words]}", markup=False),
         )
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(what, total=100, words="")
 
             def advance(percent: float, words: str) -> None:

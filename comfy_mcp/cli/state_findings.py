@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from comfy_mcp.cli.approvals_shown import named
 from comfy_mcp.cli.findings import Finding
 from comfy_mcp.cli.screen import Verdict
 from comfy_mcp.errors import StateError
@@ -14,11 +15,15 @@ from comfy_mcp.oversight.gauge import duration
 from comfy_mcp.oversight.standing import clock_ahead_ms
 from comfy_mcp.oversight.state import is_there, now_ms, opened, outdated
 from comfy_mcp.settings import Settings
+from comfy_mcp.store.asked import PENDING
 from comfy_mcp.store.protocol import Store
 
 __all__ = ["about_state"]
 
 ADVICE = "make the state folder writable, or name another with --state"
+MOST = 100
+"""Requests that are counted."""
+
 KEEP = "keep a copy of the state folder and find out who changed it"
 
 
@@ -56,9 +61,19 @@ async def _about(store: Store, folder: Path) -> list[Finding]:
             " that time; set this machine's clock right"
         )
         found.append(Finding(Verdict.NOTE, "clock", text))
-    return found + [
-        Finding(Verdict.NOTE, "freeze", in_words(freeze)) for freeze in await store.freezes()
-    ]
+    found += [Finding(Verdict.NOTE, "freeze", in_words(one)) for one in await store.freezes()]
+    return [*found, *await _about_requests(store, folder)]
+
+
+async def _about_requests(store: Store, folder: Path) -> list[Finding]:
+    """How many people's decisions are outstanding."""
+    waiting = await store.approvals(now_ms(), statuses=frozenset({PENDING}), count=MOST)
+    if not waiting:
+        return []
+    many = f"{MOST} or more" if len(waiting) == MOST else str(len(waiting))
+    what = "request waits" if len(waiting) == 1 else "requests wait"
+    text = f"{many} {what} for a person's yes or no: {named(folder, 'ls')}"
+    return [Finding(Verdict.NOTE, "approvals", text)]
 
 
 def _about_missing(folder: Path) -> Finding:

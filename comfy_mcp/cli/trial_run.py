@@ -130,6 +130,7 @@ class _Stage:
             reconcile=_nothing,
             zone=self.zone,
             told=self._rows.append,
+            waits=False,
         )
         self._rows.clear()
         try:

@@ -58,7 +58,7 @@ def done() -> web.Response:
 
 def refused(why: Refusal) -> web.Response:
     """*why* for a program and for a person; the connection ends, whatever else was on its way."""
-    answer = values({"error": why.error, "fix": why.fix}, why.status)
+    answer = values({"error": why.error, "fix": why.fix or None}, why.status)
     answer.headers.update(why.headers)
     answer.force_close()
     return answer

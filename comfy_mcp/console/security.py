@@ -10,8 +10,7 @@ import hmac
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from comfy_mcp.console.answers import Refusal
 
@@ -26,21 +25,11 @@ __all__ = [
     "check_origin",
     "check_peer",
     "check_type",
+    "signed_out",
     "who",
 ]
 
 CSRF = "X-CSRF-Token"
-
-ELSEWHERE = partial(Refusal, 421, "This console is not at that address.", "Use the link of the terminal.")
-FOREIGN = partial(Refusal, 403, "Another page sent this request.", "Use the console's own page.")
-SIGNED_OUT = partial(
-    Refusal,
-    401,
-    "You are not signed in.",
-    "Press Enter in the terminal where the console runs, and open the link that it prints.",
-)
-NO_TOKEN = partial(Refusal, 403, "The page's token is missing or old.", "Load the page again.")
-NO_JSON = partial(Refusal, 415, "Only application/json is read here.", "Use the console's own page.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +82,14 @@ def check_peer(address: object) -> None:
     Raises:
         Refusal: *address*, the peer's as a socket has it, is none of this machine.
     """
-    name = str(address[0]) if isinstance(address, tuple) and address else ""
+    parts = cast("tuple[object, ...]", address) if isinstance(address, tuple) else ()
+    name = str(parts[0]) if parts else ""
     try:
         near = ipaddress.ip_address(name.partition("%")[0]).is_loopback
     except ValueError:
         near = False
     if not near:
-        raise ELSEWHERE()
+        raise _elsewhere()
 
 
 def check_host(headers: Headers, place: Place) -> str:
@@ -112,7 +102,7 @@ def check_host(headers: Headers, place: Place) -> str:
     """
     host = (headers.one("Host") or "").lower()
     if host not in place.hosts:
-        raise ELSEWHERE()
+        raise _elsewhere()
     return host
 
 
@@ -126,11 +116,11 @@ def check_origin(headers: Headers, host: str, *, effect: bool, page: bool) -> No
     """
     origin, site = headers.one("Origin"), headers.one("Sec-Fetch-Site")
     if origin is not None and origin != f"http://{host}":
-        raise FOREIGN()
+        raise _foreign()
     if effect and (origin is None or site not in {None, "same-origin"}):
-        raise FOREIGN()
+        raise _foreign()
     if not page and site not in {None, "same-origin", "none"}:
-        raise FOREIGN()
+        raise _foreign()
 
 
 def check_type(headers: Headers) -> None:
@@ -142,9 +132,9 @@ def check_type(headers: Headers) -> None:
     kind, _, rest = (headers.one("Content-Type") or "").partition(";")
     plain = rest.strip().lower() in {"", "charset=utf-8"}
     if kind.strip().lower() != "application/json" or not plain:
-        raise NO_JSON()
+        raise _no_json()
     if headers.one("Content-Encoding") is not None:
-        raise NO_JSON()
+        raise _no_json()
 
 
 def who(cookies: Mapping[str, str], place: Place, sessions: Sessions) -> tuple[str, Session]:
@@ -156,7 +146,7 @@ def who(cookies: Mapping[str, str], place: Place, sessions: Sessions) -> tuple[s
     token = cookies.get(place.cookie, "")
     session = sessions.find(token)
     if session is None:
-        raise SIGNED_OUT()
+        raise signed_out()
     return token, session
 
 
@@ -168,4 +158,26 @@ def check_csrf(headers: Headers, token: str, sessions: Sessions) -> None:
     """
     given = (headers.one(CSRF) or "").encode("utf-8", "replace")
     if not hmac.compare_digest(given, sessions.csrf(token).encode()):
-        raise NO_TOKEN()
+        raise _no_token()
+
+
+def signed_out() -> Refusal:
+    """Nobody is signed in."""
+    fix = "Press Enter in the terminal where the console runs, and open the link that it prints."
+    return Refusal(401, "You are not signed in.", fix)
+
+
+def _elsewhere() -> Refusal:
+    return Refusal(421, "This console is not at that address.", "Use the link of the terminal.")
+
+
+def _foreign() -> Refusal:
+    return Refusal(403, "Another page sent this request.", "Use the console's own page.")
+
+
+def _no_token() -> Refusal:
+    return Refusal(403, "The page's token is missing or old.", "Load the page again.")
+
+
+def _no_json() -> Refusal:
+    return Refusal(415, "Only application/json is read here.", "Use the console's own page.")

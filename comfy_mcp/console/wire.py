@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from comfy_mcp.console.answers import HEADERS, Refusal, refused
 
-__all__ = ["MAX_BODY", "Answer", "body_of", "server"]
+__all__ = ["MAX_BODY", "Answer", "Bounds", "body_of", "server"]
 
 log = logging.getLogger(__name__)
 
@@ -22,30 +23,35 @@ MAX_BODY = 64 * 1024
 MAX_LINE = 8 * 1024
 """Bytes of the first line, and of each header."""
 
-BODY_S = 10.0
-"""How long a body may take."""
-
-IDLE_S = 75.0
-"""How long a connection may be quiet, or take for the headers of one request."""
-
 LINGER_S = 1.0
-
-MOST_CONNECTIONS = 128
 
 _UNTOLD = logging.getLogger("comfy_mcp.console.wire.aiohttp")
 """What aiohttp says of broken requests would repeat them, maybe with a key in them."""
 _UNTOLD.setLevel(logging.CRITICAL)
 
 
-def server(answer: Answer) -> web.Server:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much anybody may ask of the console.
+
+    *body_s* is how many seconds a body may take, *idle_s* how many a connection may be quiet, or
+    take for the headers of one request; *connections* is how many there may be.
+    """
+
+    body_s: float = 10.0
+    idle_s: float = 75.0
+    connections: int = 128
+
+
+def server(answer: Answer, bounds: Bounds) -> web.Server:
     """A server for `asyncio` to listen with; *answer* is asked for every request that can be read.
 
     A handler whose client has gone is cancelled.
     """
-    return _Server(answer, request_factory=_request, handler_cancellation=True)
+    return _Server(answer, bounds)
 
 
-async def body_of(request: web.BaseRequest) -> bytes:
+async def body_of(request: web.BaseRequest, seconds: float) -> bytes:
     """The whole body.
 
     Raises:
@@ -55,7 +61,7 @@ async def body_of(request: web.BaseRequest) -> bytes:
         raise _too_large()
     read = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(seconds):
             while part := await request.content.readany():
                 read += part
                 if len(read) > MAX_BODY:
@@ -74,11 +80,15 @@ def _too_large() -> Refusal:
 class _Server(web.Server):
     """Gives each connection a handler of ours; has no more than so many connections."""
 
+    def __init__(self, answer: Answer, bounds: Bounds) -> None:
+        super().__init__(answer, request_factory=_request, handler_cancellation=True)
+        self._bounds = bounds
+
     def __call__(self) -> web.RequestHandler:
         made = _Handler(
             self,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=self._bounds.idle_s,
             logger=_UNTOLD,
             access_log=None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - aiohttp's own way to have none
             max_line_size=MAX_LINE,
@@ -86,7 +96,7 @@ class _Server(web.Server):
             lingering_time=LINGER_S,
             auto_decompress=False,
         )
-        if len(self.connections) >= MOST_CONNECTIONS:
+        if len(self.connections) >= self._bounds.connections:
             asyncio.get_running_loop().call_later(0, _hang_up, made)
         return made
 
@@ -115,10 +125,10 @@ class _Handler(web.RequestHandler):
 class _Request(web.BaseRequest):
     """A request whose answers carry our headers, whoever made them, and none about the program."""
 
-    async def _prepare_hook(self, resp: web.StreamResponse) -> None:
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
         for name, value in HEADERS.items():
-            resp.headers.setdefault(name, value)
-        resp.headers.popall("Server", None)
+            response.headers.setdefault(name, value)
+        response.headers.popall("Server", None)
 
 
 def _request(*parts: Any) -> web.BaseRequest:

@@ -5,12 +5,9 @@ The deciding itself happens elsewhere, in the operator's hands, through the stor
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-
-import anyio
 
 from comfy_mcp.errors import Refused
 from comfy_mcp.guard import refusals
@@ -21,23 +18,23 @@ from comfy_mcp.guard.denial import from_full
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.matter import Matter, asked_args
 from comfy_mcp.guard.question import Asking, Decision
+from comfy_mcp.guard.room import Reconcile, holding, too_full
+from comfy_mcp.guard.waiting import until_decided
 from comfy_mcp.store.asked import APPROVED, CALL, PENDING
 from comfy_mcp.store.protocol import (
     ApprovalRow,
     Crowded,
-    Full,
     NewApproval,
     Spend,
     Store,
 )
 from comfy_mcp.workflow import digest
 
-__all__ = ["AskClient", "Asker", "Desk"]
+__all__ = ["CLIENT_MAY", "AskClient", "Asker", "Desk"]
 
-LOOK_SECONDS = 0.5
-SAY_SECONDS = 5.0
+ELICITATION = "elicitation"
 
-CLIENT_MAY = frozenset({"elicitation", "any"})
+CLIENT_MAY = frozenset({ELICITATION, "any"})
 """Channels by which a client may answer for its user."""
 
 
@@ -54,7 +51,8 @@ class Desk:
     """What asking needs of the rest of the server.
 
     *host* is the name of the ComfyUI in the journal; *new_id* makes ids, *told* hears of every new
-    request, *command* makes the shell command that shows one.
+    request, *command* makes the shell command that shows one; *reconcile* frees what jobs hold that
+    have ended unnoticed. Calls wait for an answer only if it *waits*.
     """
 
     store: Store
@@ -63,7 +61,8 @@ class Desk:
     new_id: Callable[[], str]
     told: Callable[[ApprovalRow], None]
     command: Callable[[str], str]
-    clock: Callable[[], float] = time.monotonic
+    reconcile: Reconcile
+    waits: bool = True
 
 
 class Asker:
@@ -89,7 +88,8 @@ class Asker:
         row, is_new = await self._row(call, decision, loaded, matter, decision_id)
         if row.status == PENDING and matter.asks_client and row.channel in CLIENT_MAY:
             raise AskClient(row)
-        if row.status == PENDING:
+        # Where the client is to answer, the operator may, but nobody waits for that.
+        if row.status == PENDING and row.channel != ELICITATION:
             row = await self._wait(row, call, loaded, matter)
         if row.status == APPROVED:
             return replace(await matter.remade(row), spend=_spend(row))
@@ -165,7 +165,9 @@ class Asker:
         if asking is None:
             raise AssertionError("a person is to be asked without a rule that says so")
         frozen = await matter.frozen()
-        payload = {**frozen.payload, "args": asked_args(call.args), "host": self._desk.host}
+        args, asked = dict(call.args or {}), asked_args(call.args)
+        waits = {name: value for name, value in args.items() if name not in asked}
+        payload = {**frozen.payload, "args": asked, "waits": waits, "host": self._desk.host}
         tool = canonical(call.tool)
         facts = {
             "tool": tool,
@@ -213,39 +215,38 @@ class Asker:
 
     async def _room(self, call: Call, decision: Decision, decision_id: str) -> None:
         """Nobody is asked about a call that would not fit: limits are looked at, and not taken."""
-        taken = admission(call, decision, decision_id, self._desk.now_ms(), {})
-        for use in await self._desk.store.peek(taken.now_ms, taken.charges, taken.slots):
-            if use.retry_after_ms is None or use.retry_after_ms > 0:
-                full = Full(use.cause, use.used, use.retry_after_ms)
-                raise from_full(full, decision.limits, decision_id)
+        desk = self._desk
+        taken = admission(call, decision, decision_id, desk.now_ms(), {})
+        full = await too_full(desk.store, taken, desk.reconcile)
+        if full is not None:
+            held = await holding(desk.store, full)
+            raise from_full(full, decision.limits, decision_id, held)
 
     async def _wait(
         self, row: ApprovalRow, call: Call, loaded: Loaded, matter: Matter
     ) -> ApprovalRow:
         """*row* once it is decided, or as it is when the call has waited as long as it may."""
         desk = self._desk
-        began = desk.clock()
-        until = began + patience_ms(call, loaded) / 1000
-        said = -SAY_SECONDS
-        while row.status == PENDING and desk.clock() < until:
-            waited = desk.clock() - began
-            if waited - said >= SAY_SECONDS:
-                said = waited
-                await matter.say(f"waiting for a person: {row.approval_id} ({waited:.0f} s)")
-            await anyio.sleep(min(LOOK_SECONDS, max(0.0, until - desk.clock())))
-            row = await desk.store.approval(row.approval_id, desk.now_ms()) or row
-        return row
+        seconds = patience_s(call, loaded) if desk.waits else 0.0
+        await until_decided(
+            desk.store,
+            row.approval_id,
+            seconds,
+            now_ms=desk.now_ms,
+            say=matter.say,
+        )
+        return await desk.store.approval(row.approval_id, desk.now_ms()) or row
 
 
 MOST_TARGETS = 20
 """Jobs that are named to a person."""
 
 
-def patience_ms(call: Call, loaded: Loaded) -> float:
+def patience_s(call: Call, loaded: Loaded) -> float:
     """How long *call* may wait for a person: its own wait, and no longer than the policy says."""
-    most = loaded.policy.approvals.wait_ms or 0
+    most = (loaded.policy.approvals.wait_ms or 0) / 1000
     own = (call.args or {}).get("wait_seconds")
-    return min(most, own * 1000) if isinstance(own, int | float) else most
+    return min(most, own) if isinstance(own, int | float) else most
 
 
 def _spend(row: ApprovalRow) -> Spend:

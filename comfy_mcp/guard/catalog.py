@@ -40,6 +40,10 @@ TOOLS: Mapping[str, ToolClass] = MappingProxyType(
         "cancel_job": ToolClass.DESTRUCTIVE,
         "interrupt_execution": ToolClass.DESTRUCTIVE,
         "clear_queue": ToolClass.DESTRUCTIVE,
+        "get_approval": ToolClass.READ,
+        "list_approvals": ToolClass.READ,
+        "request_approval": ToolClass.WRITE,
+        "cancel_approval": ToolClass.WRITE,
     }
 )
 """Every tool by its canonical name."""

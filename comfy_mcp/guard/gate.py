@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from asyncio import Task
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -31,13 +31,16 @@ from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.admission import admission, may_be_over, reads
 from comfy_mcp.guard.asking import Asker, Desk
 from comfy_mcp.guard.call import Call, Granted, Status
-from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, tallies, wanted
+from comfy_mcp.guard.clerk import Clerk, Told
+from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, wanted
 from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
 from comfy_mcp.guard.granting import Taken, granted, leave_to_stop
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.matter import Matter
 from comfy_mcp.guard.question import Decision, Effect, Prefix, Question, in_this_zone
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
+from comfy_mcp.guard.requests import Requests
+from comfy_mcp.guard.room import Reconcile, holding
 from comfy_mcp.guard.second_look import changed, of_others, refusal_of, stale
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.standing import status_of
@@ -50,9 +53,7 @@ from comfy_mcp.store.protocol import (
     Full,
     JobRow,
     Repeated,
-    SlotCap,
     Store,
-    Tally,
     Unapproved,
 )
 
@@ -63,18 +64,7 @@ log = logging.getLogger(__name__)
 OVERTIME_MS = 120_000
 """How long the watchdog may try to stop one job under one permit."""
 
-UNTALLIED = frozenset(
-    {
-        *("cooldown", "frozen", "policy_unavailable"),
-        *("approval_required", "approval_pending", "approval_expired", "approval_spent"),
-    }
-)
-"""Refusals that say nothing about how a caller behaves."""
-
 BROKEN = "The guard could not judge this call, so it was refused; this is a fault of the program."
-
-Reconcile = Callable[[str], Awaitable[None]]
-Told = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +80,8 @@ class Gate:
 
     *clock*: seconds that only rise. *zone* is for ``time.*`` (None: this machine's); *told* hears
     of every audit row of a decision. *host* is the ComfyUI's name in the journal; *parked* hears of
-    every new request to a person, and *command* makes the shell command that shows one.
+    every new request to a person, *command* makes the shell command that shows one, and *waits*
+    says whether calls may wait for an answer. *requests* is what callers have asked people.
     """
 
     def __init__(
@@ -107,17 +98,28 @@ class Gate:
         host: str = "",
         parked: Callable[[ApprovalRow], None] | None = None,
         command: Callable[[str], str] = "comfy-mcp-guard approvals show {}".format,
+        waits: bool = True,
     ) -> None:
         self.source = source
         self._store = store
-        desk = Desk(store, host, now_ms, new_id, parked or _nobody_asked, command, clock)
+        desk = Desk(
+            store=store,
+            host=host,
+            now_ms=now_ms,
+            new_id=new_id,
+            told=parked or _nobody_asked,
+            command=command,
+            reconcile=reconcile,
+            waits=waits,
+        )
         self._asker = Asker(desk)
+        self.requests = Requests(source, desk)
         self._now_ms = now_ms
         self._new_id = new_id
         self._reconcile = reconcile
         self._clock = clock
         self._zone = zone
-        self._told = told or _nobody
+        self._clerk = Clerk(store, now_ms, told or _nobody)
         self._tasks = Tasks()
 
     @property
@@ -208,7 +210,7 @@ class Gate:
         finally:
             if taken.written:
                 with anyio.CancelScope(shield=True):
-                    await self._write_outcome(call, decision_id, outcome)
+                    await self._clerk.outcome(call, decision_id, outcome)
 
     async def approved_args(self, call: Call, approval_id: str) -> Mapping[str, Any]:
         """The arguments of the call of its own that *approval_id* stands for.
@@ -221,7 +223,7 @@ class Gate:
             return await self._asker.args_of(call, approval_id, decision_id)
         except Refused as refusal:
             judged = self._judge(replace(call, args=None), final=False)
-            await self._write_refusal_of(call, judged, decision_id, refusal)
+            await self._clerk.refused(call, judged.decision, decision_id, judged.loaded, refusal)
             raise
         except StateError:
             log.exception("The guard's state cannot be used.")
@@ -303,22 +305,8 @@ class Gate:
         record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
         if standing is not None:
             record = rows.of_refusal(record, refusal)
-        await self._write_refusal(call, judged.loaded, record)
+        await self._clerk.refuse(call, judged.loaded, record)
         return refusal
-
-    async def _write_refusal(self, call: Call, loaded: Loaded, record: Mapping[str, Any]) -> None:
-        counted = record["code"] not in UNTALLIED
-        found = tallies(loaded.policy, call.grant) if counted else ()
-        self._told(record)
-        try:
-            await self._store.refuse(
-                self._now_ms(),
-                record,
-                tuple(Tally(call.grant, t.most, t.window_ms, t.cooldown_ms) for t in found),
-            )
-        except StateError:
-            # A refusal stands whether or not it can be written down.
-            log.exception("A refusal could not be written down: %s.", record["code"])
 
     async def _with_a_person(self, call: Call, matter: Matter, decision_id: str) -> Call:
         """*call* itself, or the one that a person let through, where one has to be asked.
@@ -340,17 +328,11 @@ class Gate:
                 call, judged.decision, judged.loaded, matter, decision_id
             )
         except (ApprovalNeeded, Denied, RateLimited) as refusal:
-            await self._write_refusal_of(call, judged, decision_id, refusal)
+            await self._clerk.refused(call, judged.decision, decision_id, judged.loaded, refusal)
             raise
         except StateError:
             log.exception("The guard's state cannot be used.")
             raise unwritable(decision_id) from None
-
-    async def _write_refusal_of(
-        self, call: Call, judged: _Judged, decision_id: str, refusal: Refused
-    ) -> None:
-        record = rows.of_decision(call, judged.decision, decision_id, judged.loaded.revision)
-        await self._write_refusal(call, judged.loaded, rows.of_refusal(record, refusal))
 
     async def _take_whole(self, call: Call, decision_id: str) -> Taken:
         """As *_take*, but never torn apart: what a caller that gave up took is given back."""
@@ -368,7 +350,7 @@ class Gate:
             # Nothing was taken, and a refusal was written down where it was made.
             return
         if taken.written:
-            await self._write_outcome(call, decision_id, "cancelled_by_client")
+            await self._clerk.outcome(call, decision_id, "cancelled_by_client")
 
     async def _take(self, call: Call, decision_id: str) -> Taken:
         """Reserve what the call takes, or find what an earlier one with the same key took."""
@@ -381,7 +363,7 @@ class Gate:
                 again = await self._reserve(call, judged, decision_id)
         except StateError:
             log.exception("The guard's state cannot be used.")
-            if not reads(call):
+            if not reads(call) or call.spend is not None:
                 raise unwritable(decision_id) from None
             return Taken(written=False)
         return Taken(written=True, repeated=again)
@@ -430,10 +412,10 @@ class Gate:
         """Write the repeat down; another request under the same key is refused."""
         record = of_repeat(call, judged.decision, decision_id, judged.loaded.revision, row)
         if not is_same(call, row):
-            await self._write_refusal(call, judged.loaded, record)
+            await self._clerk.refuse(call, judged.loaded, record)
             raise conflict(row)
         await self._store.record(self._now_ms(), record)
-        self._told(record)
+        self._clerk.tell(record)
         return row
 
     async def _reserve(self, call: Call, judged: _Judged, decision_id: str) -> JobRow | None:
@@ -445,7 +427,7 @@ class Gate:
             await self._reconcile(call.grant)
             answer = await self._store.admit(replace(taken, now_ms=self._now_ms()))
         if isinstance(answer, Full):
-            held = await self._unfinished(answer)
+            held = await holding(self._store, answer)
             refusal = from_full(answer, decision.limits, decision_id, held)
         elif isinstance(answer, Frozen | Cooling):
             refusal = from_standing(answer, decision_id)
@@ -454,25 +436,10 @@ class Gate:
         elif isinstance(answer, Repeated):
             return await self._repeated(call, judged, decision_id, answer.job)
         else:
-            self._told(record)
+            self._clerk.tell(record)
             return None
-        await self._write_refusal(call, judged.loaded, rows.of_refusal(record, refusal))
+        await self._clerk.refuse(call, judged.loaded, rows.of_refusal(record, refusal))
         raise refusal
-
-    async def _unfinished(self, full: Full) -> tuple[str, ...]:
-        """The caller's jobs that hold the slots."""
-        if not isinstance(full.cause, SlotCap):
-            return ()
-        held = await self._store.unfinished(host=full.cause.host, grant=full.cause.grant)
-        return tuple(row.prompt_id for row in held)
-
-    async def _write_outcome(self, call: Call, decision_id: str, outcome: str) -> None:
-        record = rows.of_outcome(call, decision_id, outcome)
-        try:
-            await self._store.record(self._now_ms(), record)
-        except StateError:
-            # The effect has happened; its decision row stands without an outcome, and this says so.
-            log.exception("The outcome %s of %s could not be written down.", outcome, decision_id)
 
 
 def _nobody(_record: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from comfy_mcp.host import Absent, Ended, Event, Pending, QueueChanged, Running
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.stream import EventStream
 from comfy_mcp.jobs.judge import Judge
+from comfy_mcp.jobs.noting import Noter
 from comfy_mcp.jobs.pace import Pace
 from comfy_mcp.jobs.table import ends
 from comfy_mcp.jobs.vitals import Vitals
@@ -80,6 +81,7 @@ class Followers:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._at_leisure = asyncio.Semaphore(ADOPTED_AT_ONCE)
         self._sweeper: asyncio.Task[None] | None = None
+        self._noter = Noter(store, now_ms, self.spawn)
 
     @property
     def listening(self) -> bool:
@@ -245,6 +247,7 @@ class Followers:
         known = self._watches.get(self._host.ours(event.prompt_id))
         if known is not None:
             known.hear(event)
+            self._noter.heard(known)
 
 
 def _is_next(watch: Watch) -> bool:

@@ -88,8 +88,9 @@ class Watch:
     last look failed, *failures* how often the journal did. *wake_at* is when the follower has to
     look whatever its pace; *since* is when the watch was set up; *ran_from* (when it began to run,
     as far as is known), *being_stopped* and *spare_until* (no attempt before) are the watchdog's;
-    all by the event loop's clock. *dead*: ComfyUI works on nothing any more; *silence_s* is how
-    long nothing was heard of the job, if that is long.
+    *noted_at* is when its progress was last written down; all by the event loop's clock. *dead*:
+    ComfyUI works on nothing any more; *silence_s* is how long nothing was heard of the job, if that
+    is long.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Watch:
         self.ran_from: float | None = None
         self.being_stopped = False
         self.spare_until = 0.0
+        self.noted_at: float | None = None
         self.dead = False
         self.silence_s: float | None = None
         self.since = self._sign = asyncio.get_running_loop().time()

@@ -11,22 +11,15 @@ from typing import Any
 import anyio
 
 from comfy_mcp.errors import ConfigError, WorkflowError
-from comfy_mcp.oversight.judging import Judge, Judged, Trial, judge_by
+from comfy_mcp.oversight import outcome
+from comfy_mcp.oversight.judging import Judge, Trial, judge_by
 from comfy_mcp.oversight.object import as_object
-from comfy_mcp.oversight.outcome import (
-    POLICY_CHANGED,
-    approved,
-    denied,
-    refused_by_policy,
-    standing,
-    unknown,
-)
 from comfy_mcp.oversight.remaking import Changed, changed
-from comfy_mcp.oversight.words import plain, seen
-from comfy_mcp.store.asked import APPROVED, DENIED, MOVES, ApprovalRow, Ruling
+from comfy_mcp.quoting import plain, seen
+from comfy_mcp.store.asked import APPROVED, DENIED, MOVES, QUESTION, ApprovalRow, Ruling
 from comfy_mcp.store.protocol import Store
 
-__all__ = ["MOST_REASON", "Decided", "Judge", "as_object", "decide", "judge_by"]
+__all__ = ["MOST_REASON", "Decided", "Judge", "as_object", "decide", "judge_by", "nearest_to"]
 
 MOST_REASON = 500
 """Characters of a person's reason: an agent reads it."""
@@ -57,73 +50,87 @@ async def decide(
 ) -> Decided:
     """Say yes or no to a request; whoever calls this has made sure that *by* is a person.
 
-    *by* is ``{"channel", "user", "assurance"}``. With *changes* the yes is for the changed call, if
-    *judge* does not refuse it. The answer never raises because of what the request is or became.
+    *by* is ``{"channel", "user", "assurance"}``. With *changes* the yes is for the changed call,
+    unless *judge* refuses that. A yes is refused, too, if the policy is not the one under which
+    was asked any more: nothing would be let through by it. What the request is or became raises
+    nothing: the message says it.
 
     Raises:
         StateError: the state cannot be read or written; nothing is decided.
     """
     row = await store.approval(approval_id, now_ms)
     if row is None:
-        others = await store.approvals(now_ms, count=NEAR)
-        names = [one.approval_id for one in others]
-        close = difflib.get_close_matches(approval_id, names, 1, 0.6)
-        return Decided(False, None, unknown(approval_id, close[0] if close else None))
+        near = await nearest_to(store, approval_id, now_ms)
+        return Decided(False, None, outcome.unknown(approval_id, near))
     status = APPROVED if approve else DENIED
-    if status not in MOVES[row.status]:
-        return Decided(False, row, standing(row, now_ms, approve=approve))
-    if changes and not approve:
-        return Decided(
-            False, row, "Nothing was decided: values can only be changed with an approval."
-        )
-    made: Changed | None = None
-    if approve:
-        try:
-            made = await _examined(row, changes, judge, now_ms)
-        except (WorkflowError, ConfigError) as error:
-            return Decided(False, row, f"Nothing was decided: {plain(str(error), 1000)}")
-        if made is not None and (why := _objection(row, made)):
-            return Decided(False, row, why)
-    ruling = _ruling(status, by, reason, made)
+    made = await _examined(row, status, changes, judge, now_ms)
+    if isinstance(made, str):
+        return Decided(False, row, made)
+    words = seen(reason)[0].strip()[:MOST_REASON]
+    said = (status, dict(by), words)
+    ruling = Ruling(*said)
+    if made is not None:
+        ruling = Ruling(*said, made.changes, made.payload, made.effect, made.facts)
     ok, after = await store.rule(now_ms, approval_id, ruling, _record(row, ruling))
     if after is None:
-        return Decided(False, None, unknown(approval_id, None))
+        return Decided(False, None, outcome.unknown(approval_id, None))
     if not ok:
-        return Decided(False, after, standing(after, now_ms, approve=approve))
-    later = made is not None and made.judged is not None and made.judged.later
-    return Decided(True, after, approved(after, later=later) if approve else denied(after))
+        return Decided(False, after, outcome.standing(after, now_ms, status))
+    later = made is not None and made.later
+    return Decided(True, after, outcome.done(after, later=later))
+
+
+async def nearest_to(store: Store, approval_id: str, now_ms: int) -> str | None:
+    """The id that was probably meant by one that nobody has."""
+    names = [one.approval_id for one in await store.approvals(now_ms, count=NEAR)]
+    # An id is short; whatever is much longer is none.
+    close = difflib.get_close_matches(approval_id[:NEAR], names, 1, 0.8)
+    return close[0] if close else None
 
 
 async def _examined(
+    row: ApprovalRow,
+    status: str,
+    changes: Mapping[str, object],
+    judge: Judge | None,
+    now_ms: int,
+) -> Changed | str | None:
+    """What a yes would be for instead of what was asked, if *changes* change anything.
+
+    A text says why nothing can be decided.
+    """
+    if status not in MOVES[row.status]:
+        return outcome.standing(row, now_ms, status)
+    if status != APPROVED:
+        return outcome.NO_WITH_CHANGES if changes else None
+    if judge is not None and await _outdated(row, judge, now_ms):
+        return outcome.POLICY_CHANGED
+    return await _changed(row, changes, judge, now_ms) if changes else None
+
+
+async def _changed(
     row: ApprovalRow, changes: Mapping[str, object], judge: Judge | None, now_ms: int
-) -> Changed | None:
-    """What a yes would be for and what the policy says; None: what was asked, and no word."""
-    if changes:
-        return await anyio.to_thread.run_sync(partial(changed, row, changes, judge, now_ms))
-    if judge is None:
-        return None
+) -> Changed | str | None:
+    try:
+        made = await anyio.to_thread.run_sync(partial(changed, row, changes, judge, now_ms))
+    except (WorkflowError, ConfigError) as error:
+        return f"Nothing was decided: {plain(str(error), 1000)}"
+    if made.refused is not None:
+        return outcome.refused_by_policy(made.refused)
+    return made if made.changes else None
+
+
+async def _outdated(row: ApprovalRow, judge: Judge, now_ms: int) -> bool:
+    """The policy is another one than that under which *row* was asked, if it was under one."""
+    if row.kind == QUESTION:
+        return False
     try:
         judged = await anyio.to_thread.run_sync(judge, Trial(row, {}, None, now_ms))
     except ConfigError:
-        # A server with a policy file that broke meanwhile goes on with the last good one.
-        return None
-    return Changed(row.payload, row.effect, row.facts, judged=Judged(judged.revision))
-
-
-def _objection(row: ApprovalRow, made: Changed) -> str | None:
-    judged = made.judged
-    if judged is None:
-        return None
-    if row.policy and judged.revision and judged.revision != row.policy:
-        return POLICY_CHANGED
-    return refused_by_policy(judged) if judged.refused and not judged.later else None
-
-
-def _ruling(status: str, by: Mapping[str, Any], reason: str, made: Changed | None) -> Ruling:
-    words = seen(reason)[0].strip()[:MOST_REASON]
-    if made is None or not made.changes:
-        return Ruling(status, dict(by), words)
-    return Ruling(status, dict(by), words, made.changes, made.payload, made.effect, made.facts)
+        # A file that broke meanwhile: the server goes on with the last good policy, and the gate
+        # judges the call anyway.
+        return False
+    return judged.revision != row.policy
 
 
 def _record(row: ApprovalRow, ruling: Ruling) -> dict[str, Any]:

@@ -72,5 +72,9 @@ def as_object(found: Standing, host: str | None) -> dict[str, Any]:
             for grant, cooling in found.cooling
         ],
         "freezes": [freezing.as_object(one) for one in found.freezes],
+        "waiting_requests": [
+            {"grant": grant, "waiting": count, "max": found.most_waiting}
+            for grant, count in found.waiting
+        ],
         "clock_ahead_s": found.ahead_ms / 1000,
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from comfy_mcp.errors import ConfigError
 from comfy_mcp.guard.decide import decide
 from comfy_mcp.guard.loading import BUILT_IN, load
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.guard.question import Effect, Question, Run, in_this_zone
+from comfy_mcp.oversight.values import items, mapping
 from comfy_mcp.store.asked import ApprovalRow
 from comfy_mcp.workflow.facts import Facts
 
@@ -32,7 +33,7 @@ class Trial:
 class Judged:
     """*revision* of the policy that was asked, its *code*, *rule* and *reason*.
 
-    *refused*: it denies the call. *later*: only for want of what ComfyUI alone knows.
+    *refused*: it denies the call.
     """
 
     revision: str
@@ -40,7 +41,6 @@ class Judged:
     rule: str = ""
     reason: str = ""
     refused: bool = False
-    later: bool = False
 
 
 Judge = Callable[[Trial], Judged]
@@ -53,14 +53,12 @@ def judge_by(paths: tuple[Path, ...] = ()) -> Judge:
     def judge(trial: Trial) -> Judged:
         loaded = load(paths or _named(trial.row), now_ms=trial.at_ms)
         decision = decide(loaded.policy, _question(loaded.policy, trial))
-        refused = decision.effect is Effect.DENY
         return Judged(
             revision=loaded.revision,
             code=decision.code,
             rule=decision.rule,
             reason=decision.reason,
-            refused=refused,
-            later=refused and decision.code == "undetermined",
+            refused=decision.effect is Effect.DENY,
         )
 
     return judge
@@ -68,10 +66,10 @@ def judge_by(paths: tuple[Path, ...] = ()) -> Judge:
 
 def _named(row: ApprovalRow) -> tuple[Path, ...]:
     """The files that the server named when it asked; none for the built-in policy alone."""
-    files: object = row.facts.get("policy_files")
-    if not isinstance(files, list):
+    files = row.facts.get("policy_files")
+    if files is None:
         raise ConfigError("The request does not say which policy it is under: name it (--policy).")
-    named = (str(name) for name in cast("list[object]", files))
+    named = (str(name) for name in items(files))
     return tuple(Path(name) for name in named if name not in {BUILT_IN, "built-in"})
 
 
@@ -94,7 +92,5 @@ def _question(policy: Policy, trial: Trial) -> Question:
 
 
 def _depth(queue: object) -> int | None:
-    if not isinstance(queue, Mapping):
-        return None
-    counts = cast("Mapping[str, object]", queue).values()
-    return sum(count for count in counts if isinstance(count, int))
+    counts = [count for count in mapping(queue).values() if isinstance(count, int)]
+    return sum(counts) if counts else None

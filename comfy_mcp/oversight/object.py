@@ -8,11 +8,14 @@ have chosen, are short and stand with the facts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from itertools import islice
+from typing import Any
 
 from comfy_mcp.errors import WorkflowError
-from comfy_mcp.oversight.telling import lines, summary
-from comfy_mcp.oversight.words import MOST_TEXT, bounded, plain, quote
+from comfy_mcp.oversight.glance import summary
+from comfy_mcp.oversight.telling import lines
+from comfy_mcp.oversight.values import items, mapping, objects
+from comfy_mcp.quoting import MOST_TEXT, bounded, plain, quote
 from comfy_mcp.store.asked import QUESTION, ApprovalRow
 from comfy_mcp.workflow.frozen import changeable
 from comfy_mcp.workflow.graph import as_link
@@ -33,9 +36,11 @@ def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
     """*row* as it stands at *now_ms*.
 
     ``agent_words`` has ``action`` (a text or None) and the lists ``values``, ``inputs``, ``args``
-    and ``context``, whose items are ``{"name", "text", "cut", "hidden", "changeable"}`` with a
-    ``value`` if that is a number, a bool or a text that is shown whole. ``lines`` are the facts as
-    ``[label, text]``, for people; ``summary`` is one line.
+    and ``context``, whose items are ``{"name", "text", "cut", "hidden", "changeable"}``, with a
+    ``value`` if that is a number, a bool or a text that is shown whole, and ``json`` if it is a
+    list or an object; of ``values`` also with an ``origin``: agent, person, chance or default.
+    ``inputs`` are those of a graph that the agent wrote, by ``NODE.input``.
+    ``lines`` are the facts as ``[label, text]``, for people; ``summary`` is one line.
     """
     decided = row.decided_ms
     return {
@@ -59,7 +64,7 @@ def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
         "answered_after_s": None if decided is None else max(0, decided - row.created_ms) / 1000,
         "rules": [
             {"rule": plain(rule), "reason": plain(words, MOST_TEXT)}
-            for rule, words in _mapping(row.facts.get("asks")).items()
+            for rule, words in mapping(row.facts.get("asks")).items()
         ],
         "facts": {key: bounded(row.facts[key]) for key in FACTS if key in row.facts},
         "agent_words": agent_words(row),
@@ -74,77 +79,81 @@ def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
     }
 
 
-def agent_words(row: ApprovalRow) -> dict[str, Any]:
-    """What the agent wrote, as data; ``left_out`` is how many values are not shown."""
-    facts, payload = row.facts, row.payload
+def agent_words(row: ApprovalRow, most: int = MOST_TEXT) -> dict[str, Any]:
+    """What the agent wrote, as data, each text cut to *most*; ``left_out`` values are not shown."""
+    facts = row.facts
     names = frozenset(_changeable(row))
-    found = {
-        "values": [_item(*pair, names) for pair in _some(facts.get("values"))],
-        "inputs": [_item(name, value, None, kind) for name, value, kind in _inputs(payload)],
-        "args": [_item(*pair, frozenset()) for pair in _some(facts.get("args"))],
-        "context": [_item(*pair, names) for pair in _some(facts.get("context"))],
+    read = [one.get("name") for one in objects(facts.get("inputs"))]
+    inputs = [
+        {**_item(name, value, most, may_change=value not in read), "class": plain(kind)}
+        for name, value, kind in islice(_literals(row.payload), MOST_WORDS)
+    ]
+    named = {
+        key: [_item(*one, most, may_change=one[0] in names) for one in _some(facts.get(key))]
+        for key in ("values", "args", "context")
     }
-    there = sum(len(_mapping(facts.get(key))) for key in ("values", "args", "context"))
-    there += sum(1 for _ in _literals(payload))
+    for item in named["values"]:
+        item["origin"] = _origin(row, item["name"])
+    there = sum(len(mapping(facts.get(key))) for key in named)
+    there += sum(1 for _ in _literals(row.payload))
     action = facts.get("action")
     return {
-        "action": None if action is None else _quoted(action),
-        **found,
-        "left_out": there - sum(map(len, found.values())),
+        "action": None if action is None else _quoted(action, most),
+        "inputs": inputs,
+        **named,
+        "left_out": there - len(inputs) - sum(map(len, named.values())),
     }
+
+
+def _origin(row: ApprovalRow, name: str) -> str:
+    """Whose word the value of a parameter is: agent, person, chance or default."""
+    if name in row.changes:
+        return "person"
+    if name in mapping(mapping(row.payload.get("args")).get("params")):
+        return "agent"
+    return "chance" if name in items(row.payload.get("drawn")) else "default"
 
 
 def _changeable(row: ApprovalRow) -> tuple[str, ...]:
     if row.kind == QUESTION:
-        return tuple(_mapping(row.facts.get("context")))
+        return tuple(mapping(row.facts.get("context")))
     try:
         return changeable(row.payload)
     except WorkflowError:
         return ()
 
 
-def _item(
-    name: str, value: object, names: frozenset[str] | None, kind: str | None = None
-) -> dict[str, Any]:
-    """One named value; *names* are those that can be changed, None: all."""
-    made = {"name": plain(name), **_quoted(value)}
-    made["changeable"] = made["name"] == name and (names is None or name in names)
-    if kind is not None:
-        made["class"] = plain(kind)
-    whole = made["cut"] == 0 and made["hidden"] == 0
+def _item(name: str, value: object, most: int, *, may_change: bool) -> dict[str, Any]:
+    """One named value; a name that cannot be shown as it is cannot be named to change it."""
+    made = {"name": plain(name), **_quoted(value, most)}
+    made["changeable"] = may_change and made["name"] == name
     if value is None or isinstance(value, bool | int | float):
         made["value"] = bounded(value)
-    elif isinstance(value, str) and whole and value == made["text"]:
+    elif not isinstance(value, str):
+        made["json"] = True
+    elif value == made["text"]:
         made["value"] = value
     return made
 
 
-def _quoted(value: object) -> dict[str, Any]:
-    quoted = quote(value)
+def _quoted(value: object, most: int) -> dict[str, Any]:
+    quoted = quote(value, most)
     return {"text": quoted.text, "cut": quoted.cut, "hidden": quoted.hidden}
 
 
 def _some(value: object) -> list[tuple[str, object]]:
-    return list(_mapping(value).items())[:MOST_WORDS]
-
-
-def _inputs(payload: Mapping[str, Any]) -> list[tuple[str, object, str]]:
-    return [one for one, _ in zip(_literals(payload), range(MOST_WORDS), strict=False)]
+    return list(mapping(value).items())[:MOST_WORDS]
 
 
 def _literals(payload: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
     """Literal inputs of a graph that the agent wrote itself, as ``NODE.input``."""
     if payload.get("manifest") is not None:
         return
-    for node_id, node in _mapping(payload.get("graph")).items():
-        parts = _mapping(node)
-        for name, value in _mapping(parts.get("inputs")).items():
+    for node_id, node in mapping(payload.get("graph")).items():
+        parts = mapping(node)
+        for name, value in mapping(parts.get("inputs")).items():
             if as_link(value) is None:
                 yield f"{node_id}.{name}", value, str(parts.get("class_type", ""))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _pairs(changes: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object, object]]]:

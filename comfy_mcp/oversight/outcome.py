@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from comfy_mcp.oversight.gauge import duration
-from comfy_mcp.oversight.judging import Judged
-from comfy_mcp.oversight.telling import decided_by
-from comfy_mcp.oversight.trail import moment
-from comfy_mcp.oversight.words import plain
-from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, QUESTION, SPENT, ApprovalRow
+from collections.abc import Mapping
 
-__all__ = ["POLICY_CHANGED", "approved", "denied", "refused_by_policy", "standing", "unknown"]
+from comfy_mcp.oversight.gauge import duration
+from comfy_mcp.oversight.glance import decided_by
+from comfy_mcp.oversight.judging import Judged
+from comfy_mcp.oversight.trail import moment
+from comfy_mcp.quoting import plain
+from comfy_mcp.store.asked import (
+    APPROVED,
+    CANCELLED,
+    DENIED,
+    EXPIRED,
+    QUESTION,
+    SPENT,
+    ApprovalRow,
+)
+
+__all__ = [
+    "NO_WITH_CHANGES",
+    "POLICY_CHANGED",
+    "done",
+    "refused_by_policy",
+    "standing",
+    "unknown",
+]
+
+NO_WITH_CHANGES = "Nothing was decided: values can only be changed together with a yes."
 
 POLICY_CHANGED = (
     "Nothing was decided: the policy is not the one under which this was asked, so a yes would let"
@@ -22,26 +41,22 @@ LATER = (
 )
 
 
-def approved(row: ApprovalRow, *, later: bool) -> str:
-    """What an approval means for the agent."""
+def done(row: ApprovalRow, *, later: bool = False) -> str:
+    """What a decision that was just written means for the agent."""
+    word = "Approved" if row.status == APPROVED else "Denied"
+    changed = " with other values" if row.changes and row.status == APPROVED else ""
     if row.kind == QUESTION:
-        changed = " with what you changed" if row.changes else ""
-        return f"Approved{changed}: the agent reads the answer with get_approval."
-    changed = " with other parameters" if row.changes else ""
+        return f"{word}{changed}: the agent reads the answer with get_approval."
+    until = moment(row.expires_ms)
+    if row.status == DENIED:
+        return (
+            "Denied: the agent is told so, and the same call is refused without asking again until"
+            f" {until}."
+        )
     return (
-        f"Approved{changed}, for one {plain(row.tool)} until {moment(row.expires_ms)}. If the"
-        " agent's call still waits, it goes on by itself; if not, the agent has to repeat the same"
-        f" call.{LATER if later else ''}"
-    )
-
-
-def denied(row: ApprovalRow) -> str:
-    """What a denial means for the agent."""
-    if row.kind == QUESTION:
-        return "Denied: the agent reads the answer with get_approval."
-    return (
-        "Denied: the agent is told so, and the same call is refused without asking again until"
-        f" {moment(row.expires_ms)}."
+        f"Approved{changed}, for one {plain(row.tool)} until {until}. If the agent's call still"
+        " waits, it goes on by itself; if not, the agent has to repeat the same call."
+        f"{LATER if later else ''}"
     )
 
 
@@ -57,31 +72,26 @@ def unknown(approval_id: str, near: str | None) -> str:
     """There is no such request."""
     hint = f" Did you mean {plain(near)}?" if near else ""
     return (
-        f"Nothing was decided: there is no request {plain(approval_id, 60)!r} in this state.{hint}"
+        f"There is no request {plain(approval_id, 60)!r}, so nothing was done.{hint}"
         " `approvals ls` lists those that wait."
     )
 
 
-def standing(row: ApprovalRow, now_ms: int, *, approve: bool) -> str:
-    """Why the request cannot be decided (any more)."""
+def standing(row: ApprovalRow, now_ms: int, status: str) -> str:
+    """Why the request, as it stands, cannot become *status* (any more)."""
     ago = "" if row.decided_ms is None else f" {duration(max(0, now_ms - row.decided_ms))} ago"
-    who = f" {decided_by(row)}" if decided_by(row) else ""
-    if row.status == APPROVED and approve:
-        return f"Nothing was decided: it was approved{who}{ago} already. `approvals deny` takes it back."
-    if row.status == DENIED:
-        again = " The agent can ask anew after that." if approve else ""
-        until = f" That holds until {moment(row.expires_ms)}.{again}"
-        return f"Nothing was decided: it was denied{who}{ago} already.{until}"
-    if row.status == CANCELLED:
-        return f"Nothing was decided: it was taken back{who}{ago}. There is nothing left to decide."
-    if row.status == SPENT:
-        job = f", for job {plain(row.prompt_id)}" if row.prompt_id else ""
-        return (
-            f"Nothing was decided: it was approved{who} and is used up{job}. To stop a job, use the"
-            " console or ComfyUI; freeze stops every call."
-        )
+    by = decided_by(row)
+    who = f" {by}" if by else ""
     late = duration(max(0, now_ms - row.expires_ms))
-    return (
-        f"Nothing was decided: it expired {late} ago. If it is still wanted, the agent has to make"
-        " the call again, which asks anew."
-    )
+    job = f", for job {plain(row.prompt_id)}" if row.prompt_id else ""
+    told: Mapping[str, str] = {
+        APPROVED: f"it was approved{who}{ago} already. To take that back, deny it.",
+        DENIED: f"it was denied{who}{ago} already, and that holds until {moment(row.expires_ms)}."
+        + (" If it is wanted after all, the agent has to ask again then." * (status == APPROVED)),
+        CANCELLED: f"it was taken back{who}{ago}, so there is nothing left to decide.",
+        SPENT: f"it was approved{who}{ago} and is used up{job}. To stop that job, cancel it in"
+        " ComfyUI; `freeze` refuses every further call.",
+        EXPIRED: f"it expired {late} ago. If it is still wanted, the agent has to make the same"
+        " call again, which asks anew.",
+    }
+    return f"Nothing was decided: {told[row.status]}"

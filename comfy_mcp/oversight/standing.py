@@ -5,6 +5,7 @@ Nothing here writes: policy and state are only asked.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.guard.decide import decide, grant_of
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.guard.question import AppliedLimit, Cap, Decision, Question, in_this_zone
+from comfy_mcp.store.asked import PENDING
 from comfy_mcp.store.protocol import (
     EVERYBODY,
     Account,
@@ -30,6 +32,10 @@ TOLERANCE_MS = 1_000
 """Clocks of processes and machines that share a state are never quite the same."""
 
 
+MOST_REQUESTS = 1_000
+"""Requests that are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gauge:
     """One limit for one holder, and how full it is."""
@@ -44,7 +50,8 @@ class Standing:
     """All that the state holds about callers.
 
     *gauges* are limits of the policy in force, *others* accounts that none of them looks at.
-    *slots* and *unfinished* are those of one host. *ahead_ms* is how far the state's clock is
+    *slots* and *unfinished* are those of one host. *waiting* is how many requests of a grant wait
+    for a person's word, of *most_waiting* that may. *ahead_ms* is how far the state's clock is
     ahead of this machine's.
     """
 
@@ -54,6 +61,8 @@ class Standing:
     unfinished: tuple[JobRow, ...] = ()
     cooling: tuple[tuple[str, Cooling], ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    waiting: tuple[tuple[str, int], ...] = ()
+    most_waiting: int = 0
     ahead_ms: int = 0
 
 
@@ -86,6 +95,8 @@ async def look(
         unfinished=await store.unfinished(host=host) if host else (),
         cooling=tuple((grant, one) for grant, one in standing if isinstance(one, Cooling)),
         freezes=await store.freezes(),
+        waiting=await _waiting(store, grants, at_ms),
+        most_waiting=policy.approvals.most_pending,
         ahead_ms=await clock_ahead_ms(store, at_ms),
     )
 
@@ -110,6 +121,14 @@ async def clock_ahead_ms(store: Store, at_ms: int) -> int:
     """How far the last time that the state has seen is after *at_ms*; 0 if it hardly is."""
     ahead = (await store.head()).last_ms - at_ms
     return ahead if ahead > TOLERANCE_MS else 0
+
+
+async def _waiting(
+    store: Store, grants: Mapping[str, str], at_ms: int
+) -> tuple[tuple[str, int], ...]:
+    rows = await store.approvals(at_ms, statuses=frozenset({PENDING}), count=MOST_REQUESTS)
+    counts = Counter(row.grant for row in rows if row.grant in grants)
+    return tuple(sorted(counts.items()))
 
 
 def _decisions(policy: Policy, identity: str, at_ms: int) -> list[Decision]:

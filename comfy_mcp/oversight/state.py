@@ -16,7 +16,7 @@ from comfy_mcp.store.folder import FILE
 from comfy_mcp.store.schema import VERSION
 from comfy_mcp.store.sqlite import SqliteStore
 
-__all__ = ["by_operator", "is_there", "now_ms", "opened", "outdated"]
+__all__ = ["by_operator", "is_there", "now_ms", "opened", "outdated", "user"]
 
 OLDER = (
     "The state in {0} was written by an older version, and only a server brings it up to date."
@@ -71,10 +71,11 @@ async def opened(folder: Path) -> AsyncGenerator[SqliteStore]:
 
 def by_operator(action: str, **more: Any) -> Mapping[str, Any]:
     """The audit record of what a person did with a command."""
-    return {"kind": "operator", "action": action, "user": _user(), **more}
+    return {"kind": "operator", "action": action, "user": user(), **more}
 
 
-def _user() -> str | None:
+def user() -> str | None:
+    """Who works at this machine, by the name of the account; None if that is not known."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

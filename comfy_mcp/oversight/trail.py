@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from comfy_mcp.oversight.values import mapping
+from comfy_mcp.quoting import plain
 from comfy_mcp.store.protocol import AuditRow, Store
 
-__all__ = ["HEADINGS", "cells", "forwards", "last", "line", "moment"]
+__all__ = ["HEADINGS", "cells", "forwards", "last", "line", "moment", "told"]
 
 STRETCH = 500
 """Rows that are held at once."""
@@ -30,10 +32,19 @@ async def forwards(store: Store, after: int, end: int) -> AsyncGenerator[AuditRo
         after = rows[-1].seq
 
 
-async def last(store: Store, count: int, wanted: Callable[[AuditRow], bool]) -> list[AuditRow]:
-    """The last *count* rows that are *wanted*, oldest first; it looks back as far as it has to."""
+async def last(
+    store: Store,
+    count: int,
+    wanted: Callable[[AuditRow], bool],
+    *,
+    before: int | None = None,
+) -> list[AuditRow]:
+    """The last *count* rows that are *wanted*, oldest first; it looks back as far as it has to.
+
+    *before* is the number of a row: only older ones.
+    """
     found: list[AuditRow] = []
-    upper = (await store.head()).seq
+    upper = (await store.head()).seq if before is None else before - 1
     while upper > 0 and len(found) < count:
         lower = max(0, upper - STRETCH)
         rows = await store.rows(lower, STRETCH)
@@ -67,6 +78,18 @@ def cells(row: AuditRow, *, date: bool = True) -> tuple[str, ...]:
     )
 
 
+def told(row: AuditRow) -> dict[str, str]:
+    """Who did what to what, and why: clean and short, for a page."""
+    record = row.record
+    said = {
+        "grant": _text(record, "grant"),
+        "what": _what(record),
+        "about": _about(record),
+        "why": _why(record),
+    }
+    return {key: plain(text) for key, text in said.items()}
+
+
 def moment(at_ms: int, *, date: bool = True) -> str:
     """A time on this machine's clock; what is none, after somebody's edit, as it is."""
     try:
@@ -86,7 +109,7 @@ def _what(record: Mapping[str, Any]) -> str:
 
 def _about(record: Mapping[str, Any]) -> str:
     job = _text(record, "prompt_id")[:SHORT]
-    names = [_text(record, key) for key in ("tool", "workflow", "counter")]
+    names = [_text(record, key) for key in ("tool", "workflow", "counter", "approval_id")]
     words = [*names, f"job {job}" if job else ""]
     return " ".join(word for word in words if word)
 
@@ -94,7 +117,9 @@ def _about(record: Mapping[str, Any]) -> str:
 def _why(record: Mapping[str, Any]) -> str:
     """The rule and the words of a refusal, who did it and why."""
     rule = "" if record.get("code") == "allowed" else _text(record, "rule")
-    user, reason = _text(record, "user"), _text(record, "reason")
+    by = mapping(record.get("by"))
+    user = _text(record, "user") or _text(by, "user") or _text(by, "channel")
+    reason = _text(record, "reason")
     return " ".join(word for word in (rule, f"by {user}" if user else "", reason) if word)
 
 

@@ -6,15 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from comfy_mcp.errors import StateError
-from comfy_mcp.store.asked import (
-    APPROVED,
-    CALL,
-    MOVES,
-    PENDING,
-    SPENT,
-    ApprovalRow,
-)
-from comfy_mcp.store.journal import LARGEST
+from comfy_mcp.store.asked import CALL, CLIENT, MOVES, OPERATOR, SPENT, ApprovalRow
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,13 +14,15 @@ if TYPE_CHECKING:
     from comfy_mcp.store.asked import NewApproval, Spend
 
 __all__ = [
+    "COLUMNS",
+    "IN_FORCE",
+    "STATUS",
     "Written",
     "add",
     "decide",
     "find",
     "is_usable",
-    "listed",
-    "mark",
+    "of_row",
     "pending",
     "prune",
     "spend",
@@ -39,18 +33,21 @@ __all__ = [
 _KEPT_MS = 90 * 86_400_000
 """How long after its end a request is kept; the audit log keeps its story for ever."""
 
+_MOST_KEPT = 10_000
+"""Of one grant. Who asks and takes back again and again does not fill the disk with payloads."""
+
 _PRUNED_AT_ONCE = 16
 
-_ASSURED = {"operator": frozenset({"operator"}), "client": frozenset({"operator", "client"})}
+_ASSURED = {OPERATOR: (OPERATOR,), CLIENT: (OPERATOR, CLIENT)}
 """Whose yes is good enough where one of this assurance is demanded."""
 
-_STATUS = """
+STATUS = """
     CASE WHEN status IN ('pending', 'approved') AND expires_ms <= :now_ms
         THEN 'expired' ELSE status END
 """
-_COLUMNS = f"""
+COLUMNS = f"""
     approval_id, kind, owner, host, tool, matched, effect, policy, payload, facts, channel, client,
-    {_STATUS}, created_ms, expires_ms, decided_ms, ruling, decision_id, prompt_id, id
+    {STATUS}, created_ms, expires_ms, decided_ms, ruling, decision_id, prompt_id, id
 """
 _ADD = """
     INSERT INTO approvals (
@@ -70,40 +67,35 @@ _SPEND = """
     WHERE id = :id
 """
 _ONE = "approval_id = :approval_id AND (:owner IS NULL OR owner = :owner)"
-_FIND = f"SELECT {_COLUMNS} FROM approvals WHERE {_ONE}"  # noqa: S608 - our own words
-_STATUS_OF = f"SELECT {_STATUS} FROM approvals WHERE {_ONE}"  # noqa: S608 - our own words
+_FIND = f"SELECT {COLUMNS} FROM approvals WHERE {_ONE}"  # noqa: S608 - our own words
+_STATUS_OF = f"SELECT {STATUS} FROM approvals WHERE {_ONE}"  # noqa: S608 - our own words
 _STANDING = f"""
-    SELECT {_COLUMNS} FROM approvals
+    SELECT {COLUMNS} FROM approvals
     WHERE owner = :owner AND host = :host AND kind = :kind AND matched = :matched
         AND status IN ('pending', 'approved', 'denied') AND expires_ms > :now_ms
     ORDER BY id DESC LIMIT 1
 """  # noqa: S608 - our own words
-_IN_FORCE = """
+IN_FORCE = """
     FROM approvals INDEXED BY approvals_live
     WHERE status IN ('pending', 'approved') AND expires_ms > :now_ms
 """
-_PENDING = f"SELECT count(*) {_IN_FORCE} AND owner = :owner AND status = 'pending'"
-_MARK = f"""
-    SELECT coalesce((SELECT max(told) FROM approvals), 0), count(*) {_IN_FORCE}
-"""  # noqa: S608 - our own words
-_OF_ALL, _OF_ONE, _LIVE = (
-    f"""
-        SELECT {_COLUMNS} {which}
-        AND id < :before AND {_STATUS} IN (SELECT value FROM json_each(:statuses))
-        ORDER BY id DESC LIMIT :count
-    """  # noqa: S608 - our own words
-    for which in (
-        "FROM approvals WHERE true",
-        "FROM approvals WHERE owner = :owner",
-        f"{_IN_FORCE} AND (:owner IS NULL OR owner = :owner)",
-    )
-)
-"""Three statements, so that each is answered from an index of its own."""
-
+_PENDING = f"""
+    SELECT count(*) {IN_FORCE} AND status = 'pending' AND owner = :owner
+"""
 # Ids grow with time, so the oldest rows are the first ones and nothing has to be searched.
 _PRUNE = """
     DELETE FROM approvals WHERE expires_ms <= ? AND id IN (
         SELECT id FROM approvals ORDER BY id LIMIT ?
+    )
+"""
+_PRUNE_OF_ONE = """
+    DELETE FROM approvals WHERE id IN (
+        SELECT id FROM approvals WHERE owner = :owner AND id <= (
+            SELECT id FROM approvals WHERE owner = :owner
+            ORDER BY id DESC LIMIT 1 OFFSET :most
+        )
+        AND (status IN ('cancelled', 'spent') OR expires_ms <= :now_ms)
+        ORDER BY id LIMIT :count
     )
 """
 
@@ -155,19 +147,29 @@ def spend(
 
 
 def is_usable(row: ApprovalRow, wanted: Spend, host: str | None) -> bool:
-    """Whether *row* is a yes to exactly what is *wanted*; *host* None: of no particular one."""
+    """Whether *row* is a yes to exactly what is *wanted*; *host* None: of no particular one.
+
+    A client's word counts only where *wanted* is content with it and the request was one for it.
+    """
+    assured = row.by.get("assurance")
     return (
         row.kind == CALL
         and SPENT in MOVES.get(row.status, ())
         and (row.effect, row.policy) == (wanted.effect, wanted.policy)
         and host in (None, row.host)
-        and row.by.get("assurance") in _ASSURED.get(wanted.assurance, ())
+        and assured in _ASSURED.get(wanted.assurance, ())
+        and (assured == OPERATOR or row.channel != OPERATOR)
     )
 
 
-def prune(connection: sqlite3.Connection, now_ms: int) -> None:
-    """Forget more requests than one call brings, all of which ended long ago."""
+def prune(connection: sqlite3.Connection, now_ms: int, grant: str) -> None:
+    """Forget more requests than one call brings: those that ended long ago, and *grant*'s oldest.
+
+    A no is remembered for as long as it holds, whatever else *grant* asks.
+    """
     connection.execute(_PRUNE, (now_ms - _KEPT_MS, _PRUNED_AT_ONCE))
+    asked = {"owner": grant, "now_ms": now_ms, "most": _MOST_KEPT, "count": _PRUNED_AT_ONCE}
+    connection.execute(_PRUNE_OF_ONE, asked)
 
 
 def find(
@@ -176,7 +178,7 @@ def find(
     """The request of that id, of *grant* if it is given."""
     asked = {"now_ms": now_ms, "approval_id": approval_id, "owner": grant}
     row = connection.execute(_FIND, asked).fetchone()
-    return None if row is None else _approval(row)
+    return None if row is None else of_row(row)
 
 
 def status(
@@ -194,7 +196,7 @@ def standing(
     """The request that stands for what is asked: pending, approved or denied, not expired."""
     asked = {"now_ms": now_ms, "owner": grant, "host": host, "kind": kind, "matched": match}
     row = connection.execute(_STANDING, asked).fetchone()
-    return None if row is None else _approval(row)
+    return None if row is None else of_row(row)
 
 
 def pending(connection: sqlite3.Connection, now_ms: int, grant: str) -> int:
@@ -203,55 +205,26 @@ def pending(connection: sqlite3.Connection, now_ms: int, grant: str) -> int:
     return int(connection.execute(_PENDING, asked).fetchone()[0])
 
 
-def mark(connection: sqlite3.Connection, now_ms: int) -> tuple[int, int]:
-    """The audit row of the last move, and how many requests may still move."""
-    last, live = connection.execute(_MARK, {"now_ms": now_ms}).fetchone()
-    return int(last), int(live)
-
-
-def listed(
-    connection: sqlite3.Connection,
-    now_ms: int,
-    *,
-    grant: str | None,
-    statuses: frozenset[str] | None,
-    before: int | None,
-    count: int,
-) -> tuple[ApprovalRow, ...]:
-    """At most *count* requests with one of *statuses*, newest first, *before* the row's number."""
-    wanted = frozenset(MOVES) if statuses is None else statuses
-    asked = {
-        "now_ms": now_ms,
-        "owner": grant,
-        "before": LARGEST if before is None else before,
-        "statuses": json.dumps(sorted(wanted)),
-        "count": max(0, count),
-    }
-    whose = _OF_ALL if grant is None else _OF_ONE
-    query = _LIVE if wanted <= {PENDING, APPROVED} else whose
-    return tuple(_approval(row) for row in connection.execute(query, asked))
-
-
-def _approval(row: tuple[Any, ...]) -> ApprovalRow:
-    """A row of `_COLUMNS`; what is JSON in it is read.
+def of_row(row: tuple[Any, ...]) -> ApprovalRow:
+    """A row of `COLUMNS` as a value.
 
     Raises:
         StateError: somebody edited it.
     """
     try:
-        payload, facts, ruling = (_object(text) for text in (row[8], row[9], row[16]))
+        payload, facts, ruling = (_object(json.loads(text)) for text in (row[8], row[9], row[16]))
+        by, changes = (_object(ruling.get(name, {})) for name in ("by", "changes"))
     except (TypeError, ValueError, RecursionError) as exc:
         raise StateError(
-            f"The request {row[0]} is not JSON any more: somebody edited it in the state. "
+            f"The request {row[0]} cannot be read any more: somebody edited it in the state. "
             "Keep the folder as evidence and put back a copy."
         ) from exc
-    said = (ruling.get("by", {}), ruling.get("reason", ""), ruling.get("changes", {}))
+    said = (by, str(ruling.get("reason", "")), changes)
     values: list[Any] = [*row[:8], payload, facts, *row[10:16], *said, *row[17:]]
     return ApprovalRow(*values)
 
 
-def _object(text: str) -> dict[str, Any]:
-    value: Any = json.loads(text)
+def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f"{text[:20]!r} is no object")
+        raise TypeError(f"{value!r:.20} is no object")
     return cast("dict[str, Any]", value)

@@ -13,9 +13,11 @@ __all__ = [
     "APPROVED",
     "CALL",
     "CANCELLED",
+    "CLIENT",
     "DENIED",
     "EXPIRED",
     "MOVES",
+    "OPERATOR",
     "PENDING",
     "QUESTION",
     "SPENT",
@@ -34,6 +36,9 @@ CALL = "call"
 
 QUESTION = "question"
 """The kind of a request that an agent made up itself: its answer lets nothing through."""
+
+OPERATOR, CLIENT = "operator", "client"
+"""Whose word an answer is: a person's out of the agent's reach, or what the agent's client said."""
 
 PENDING, APPROVED, DENIED = "pending", "approved", "denied"
 CANCELLED, SPENT, EXPIRED = "cancelled", "spent", "expired"
@@ -131,7 +136,8 @@ class Crowded:
 class Ruling:
     """What somebody decides about a request: *status* is approved, denied or cancelled.
 
-    With *changes* an approval is for *payload*, *effect* and *facts* instead of what was asked.
+    With *changes* an approval is for *payload*, *effect* and *facts* instead of what was asked
+    (None: as they were; *payload* has to be there, and of a call *effect*, too).
     """
 
     status: str
@@ -145,12 +151,16 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """A yes to be used up by an admission: only if it is for this *effect* and *policy*."""
+    """A yes to be used up by an admission: only if it is for this *effect* and *policy*.
+
+    *assurance* is the least that the yes must have: `OPERATOR`, or `CLIENT` for either. A client's
+    yes to a request whose channel is the operator is none.
+    """
 
     approval_id: str
     effect: str
     policy: str
-    assurance: str = "operator"
+    assurance: str = OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,8 @@ class Unapproved:
 class Figure:
     """How requests of one grant for one tool went; *median_ms* from question to answer.
 
-    *approved* counts every yes, used (*spent*) or not; *expired* those that nobody answered.
+    *approved* counts every yes, used (*spent*) or not, that nobody took back; *expired* those that
+    nobody answered. Each request counts once in approved, denied, expired, cancelled and pending.
     """
 
     grant: str

@@ -58,7 +58,7 @@ def park(
         head = _supersede(connection, head, found)
     head = trail.append(connection, head, request.line)
     approvals.add(connection, new, request.facts, request.payload, now_ms=now_ms, told=head.seq)
-    approvals.prune(connection, now_ms)
+    approvals.prune(connection, now_ms, new.grant)
     return head, Parked(_row(connection, now_ms, new.approval_id), is_new=True)
 
 

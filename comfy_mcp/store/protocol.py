@@ -92,7 +92,8 @@ class Store(Protocol):
 
         A freeze is looked at first, then a cool-down, the job's key, the approval to be spent,
         charges, and slots last. An approval is spent in the same step, once, and only if it is
-        approved, not expired, this grant's, and for the effect and the policy it is spent with.
+        approved, not expired, this grant's, of the job's host, and for the effect and the policy it
+        is spent with.
         Charges of one admission on one account add up. Each counts from this moment on for as long
         as its window is: GPU time of a job that runs for longer has left it before the job ends.
 
@@ -264,8 +265,9 @@ class Store(Protocol):
 
         It stands if one of the same grant, host, kind and match is pending, approved or denied and
         not expired; then nothing is written. One that is pending or approved under another policy
-        revision is cancelled instead, and the new one takes its place. *most* requests of a grant
-        may be pending at a time.
+        revision is cancelled instead, with an audit row of its own, and the new one takes its
+        place. *most* requests of a grant may be pending at a time, on all hosts together. Requests
+        that ended long ago are forgotten.
 
         Raises:
             StateError: the state cannot be written.

@@ -9,10 +9,10 @@ from comfy_mcp.store import (
     accounts,
     approvals,
     chain,
-    figures,
     head,
     journal,
     made,
+    overview,
     parking,
     standing,
     trail,
@@ -267,16 +267,16 @@ class SqliteStore(Store):
         count: int,
     ) -> tuple[ApprovalRow, ...]:
         """At most *count* requests, newest first, *before* the row's number."""
-        work = partial(approvals.listed, grant=grant, statuses=statuses, before=before, count=count)
+        work = partial(overview.listed, grant=grant, statuses=statuses, before=before, count=count)
         return await self._at(now_ms, work)
 
     async def approvals_mark(self, now_ms: int) -> tuple[int, int]:
         """What is another pair whenever a request was made, moved or expired."""
-        return await self._at(now_ms, approvals.mark)
+        return await self._at(now_ms, overview.mark)
 
     async def approval_figures(self, now_ms: int, *, since_ms: int = 0) -> tuple[Figure, ...]:
         """How requests made from *since_ms* on went, by grant and tool."""
-        return await self._at(now_ms, partial(figures.figures, since_ms=since_ms))
+        return await self._at(now_ms, partial(overview.figures, since_ms=since_ms))
 
     async def tail(self, count: int) -> tuple[AuditRow, ...]:
         """The last *count* audit rows, oldest first."""

@@ -6,15 +6,16 @@ import base64
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, Elicit, ElicitationResult, MCPServer, Resolve
 from mcp.types import CallToolResult, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import BaseModel
 
 from comfy_mcp.errors import ComfyMCPError
 from comfy_mcp.guard.catalog import ToolClass
 from comfy_mcp.tools.app import App, Caller, Say
+from comfy_mcp.tools.eliciting import Confirm, ask, heard
 from comfy_mcp.tools.failure import failure
 from comfy_mcp.tools.look import Shown
 from comfy_mcp.tools.table import Tool
@@ -61,29 +62,51 @@ def caller_of(
 
 
 def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[Any]]:
-    """A function with the handler's signature, less the app and the caller, plus the context."""
+    """A function with the handler's signature, less the app and the caller.
+
+    Plus two arguments that no client sees: the context, and what the client was asked if it was.
+    """
     handler = inspect.signature(tool.handler, eval_str=True)
     taken = [one for name, one in handler.parameters.items() if name not in {"app", "caller"}]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    context = inspect.Parameter("ctx", keyword, annotation=Context)
-    parameters = [*(one.replace(kind=keyword) for one in taken), context]
+    parameters = [*taken, _hidden("ctx", Context)]
     returned = handler.return_annotation if tool.structured else CallToolResult
 
-    async def call(**arguments: Any) -> Any:
-        caller = caller_of(arguments.pop("ctx"), app, tool.name, identity, arguments)
+    async def attempt(caller: Caller) -> CallToolResult:
         try:
             # Now that defaults are filled in: before anything is read for the call.
             await app.gate.screen(caller.call(), checked=True)
-            result = await tool.handler(app, caller, **arguments)
+            result = await tool.handler(app, caller, **(caller.args or {}))
         except ComfyMCPError as error:
             return failure(error)
         return _blocks(result) if isinstance(result, Shown) else _structured(result)
 
-    call.__name__ = tool.name
-    # The SDK reads both: the signature for names and defaults, the annotations for types.
-    call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
-    call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returned}
+    async def asking(**arguments: Any) -> Any:
+        ctx = arguments.pop("ctx")
+        return await ask(app, ctx, caller_of(ctx, app, tool.name, identity, arguments), attempt)
+
+    async def call(**arguments: Any) -> Any:
+        answer = arguments.pop("answer")
+        caller = caller_of(arguments.pop("ctx"), app, tool.name, identity, arguments)
+        return await heard(app, caller, answer, attempt)
+
+    resolved = Annotated[ElicitationResult[Confirm], Resolve(asking)]
+    _sign(asking, "asking", parameters, Confirm | Elicit[Confirm])
+    _sign(call, tool.name, [*parameters, _hidden("answer", resolved)], returned)
     return call
+
+
+def _hidden(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def _sign(
+    function: Callable[..., Any], name: str, parameters: list[inspect.Parameter], returned: Any
+) -> None:
+    """Give *function* a signature; the SDK reads it for names and defaults, and annotations."""
+    given = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+    function.__name__ = name
+    function.__signature__ = inspect.Signature(given, return_annotation=returned)  # type: ignore[attr-defined]  # read by inspect
+    function.__annotations__ = {one.name: one.annotation for one in given} | {"return": returned}
 
 
 def _hints(tool: Tool) -> ToolAnnotations:

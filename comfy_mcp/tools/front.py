@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import anyio
 from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, InputRequiredResult, TextContent
 from mcp.types import ResourceTemplate as MCPResourceTemplate
@@ -24,6 +25,7 @@ from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.outputs import parse_uri
 from comfy_mcp.tools.adapt import caller_of, register
 from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.eliciting import ASK_SECONDS, within
 from comfy_mcp.tools.eras import Eras
 from comfy_mcp.tools.failure import ERROR, failure, faults_in, payload, told, words_of
 from comfy_mcp.tools.look import read_output
@@ -39,11 +41,22 @@ OUTPUT_TEMPLATE = "comfy://jobs/{prompt_id}/outputs/{number}"
 
 
 class GuardedServer(MCPServer[Any]):
-    """Offers the tools of *app* to the caller that the transport calls *identity*."""
+    """Offers the tools of *app* to the caller that the transport calls *identity*.
 
-    def __init__(self, app: App, identity: str, **options: Any) -> None:
+    A client may take *ask_seconds* to answer a question for its user.
+    """
+
+    def __init__(
+        self, app: App, identity: str, *, ask_seconds: float = ASK_SECONDS, **options: Any
+    ) -> None:
         self._eras = Eras()
-        super().__init__(middleware=[self._eras], subscriptions=self._eras.bus, **options)
+        super().__init__(
+            middleware=[self._eras],
+            subscriptions=self._eras.bus,
+            request_state_security=RequestStateSecurity.ephemeral(ttl=ask_seconds),
+            **options,
+        )
+        self._ask_seconds = ask_seconds
         self._app = app
         self._identity = identity
         for tool in TOOLS:
@@ -102,7 +115,8 @@ class GuardedServer(MCPServer[Any]):
         fault = await self._argument_fault(tool, arguments)
         if fault is not None:
             return told(fault, ERROR, {"code": "invalid_args", "retryable": False})
-        return await super().call_tool(tool, arguments, context)
+        call = partial(super().call_tool, tool, arguments, context)
+        return await within(self._ask_seconds, call)
 
     async def _approved(
         self, caller: Caller, tool: str, arguments: dict[str, Any]

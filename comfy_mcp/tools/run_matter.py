@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +68,8 @@ class RunMatter(Matter):
 
     async def frozen(self) -> Frozen:
         """The graph and what it was made from; facts measured on that graph, and its price."""
+        from comfy_mcp.workflow.described import described  # noqa: PLC0415 - start-up stays light
+
         if self._measured is None:
             raise AssertionError("a run is parked unmeasured")
         payload = self.order.frozen()
@@ -81,7 +82,7 @@ class RunMatter(Matter):
             "title": None if manifest is None else manifest.title,
             "values": dict(self.order.filled.values),
             "front": self.order.front,
-            "graph": graph_facts(whole, self.order),
+            "graph": described(self.order.filled.graph, whole.run.facts),
             "estimate_s": None if estimate_ms is None else estimate_ms / 1000,
             "queue": await self._queue(),
             "inputs": [self._input(one) for one in self._read],
@@ -120,26 +121,3 @@ class RunMatter(Matter):
             "picture": found.picture,
             "why": found.why,
         }
-
-
-def graph_facts(found: Measured, order: Order) -> dict[str, Any]:
-    """What was measured, as JSON."""
-    facts = found.run.facts
-    nodes = order.filled.graph.nodes.values()
-    return {
-        "nodes": facts.nodes,
-        "classes": dict(Counter(node.class_type for node in nodes).most_common(100)),
-        "models": {
-            folder: sorted({one.name for one in used})[:20] for folder, used in facts.models.items()
-        },
-        "steps": facts.steps,
-        "total_steps": facts.total_steps,
-        "width": facts.width,
-        "height": facts.height,
-        "megapixels": facts.megapixels,
-        "batch": facts.batch,
-        "frames": facts.frames,
-        "undetermined": sorted(facts.undetermined),
-        "api_nodes": sorted(facts.api_nodes)[:20],
-        "unknown_classes": sorted(facts.unknown_classes)[:20],
-    }

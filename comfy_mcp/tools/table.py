@@ -8,6 +8,12 @@ from typing import Any
 
 from comfy_mcp.guard.catalog import TOOLS as CLASSES
 from comfy_mcp.guard.catalog import ToolClass
+from comfy_mcp.tools.approvals import (
+    cancel_approval,
+    get_approval,
+    list_approvals,
+    request_approval,
+)
 from comfy_mcp.tools.control import cancel_job, interrupt_execution
 from comfy_mcp.tools.look import get_job, view_output
 from comfy_mcp.tools.queue import clear_queue, list_jobs
@@ -52,4 +58,8 @@ TOOLS: tuple[Tool, ...] = (
     Tool("Cancel a job", cancel_job, repeatable=True),
     Tool("Interrupt the running job", interrupt_execution, repeatable=True),
     Tool("Take back your waiting jobs", clear_queue, repeatable=True),
+    Tool("What a person said", get_approval, repeatable=True),
+    Tool("List your requests to people", list_approvals, repeatable=True),
+    Tool("Ask a person", request_approval, repeatable=True),
+    Tool("Take back a request", cancel_approval, repeatable=True),
 )

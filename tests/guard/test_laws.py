@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from comfy_mcp.guard.approvals import Approvals
 from comfy_mcp.guard.catalog import ALIASES, TOOLS, canonical
 from comfy_mcp.guard.comparison import comparison
 from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, walk, wanted
@@ -35,6 +36,7 @@ from comfy_mcp.guard.question import Decision, Effect, Question, Run
 from comfy_mcp.workflow.facts import FACTS, Facts, JobFile, Model, Prefix, Unknown
 
 FORCE = {Effect.ALLOW: 0, Effect.APPROVAL: 1, Effect.DENY: 2}
+STRENGTH = {"elicitation": 0, "any": 1, "operator": 2}
 CALLERS = ("ann", "bob", "eve")
 AT_MS = 1_000
 
@@ -81,7 +83,16 @@ conditions = st.builds(
     st.sampled_from(operands),
 )
 predicates = st.builds(Predicate, st.just(""), st.lists(conditions, max_size=2).map(tuple))
-approvals = st.builds(Approval, st.just(""), st.lists(conditions, max_size=2).map(tuple))
+channels = st.sampled_from([None, "operator", "any", "elicitation"])
+lives = st.sampled_from([None, 10_000, 86_400_000])
+asks = st.builds(
+    Approval,
+    st.just(""),
+    st.lists(conditions, max_size=2).map(tuple),
+    channel=channels,
+    expires_ms=lives,
+)
+approvals = st.none() | st.builds(Approvals, st.just(""), channels, lives)
 limits = st.builds(
     Limit,
     st.just(""),
@@ -148,7 +159,7 @@ rules = st.builds(
     st.lists(limits, max_size=2).map(tuple),
     st.lists(predicates, max_size=1).map(tuple),
     st.lists(predicates, max_size=1).map(tuple),
-    mostly(None, approvals),
+    mostly(None, asks),
     st.none() | gpus,
 )
 hides = st.builds(Hide, st.just(""), names.filter(lambda name: name != "*"))
@@ -176,6 +187,7 @@ files = st.builds(
     where=st.just(""),
     layer=layers,
     grants=mostly(None, st.lists(grants, max_size=3).map(tuple)),
+    approvals=approvals,
 )
 policies = st.lists(files, min_size=1, max_size=2).map(lambda found: Policy(tuple(found)))
 
@@ -307,6 +319,7 @@ def assert_no_weaker(after: Decision, before: Decision) -> None:
     assert FORCE[after.effect] >= FORCE[before.effect]
     if after.effect is Effect.DENY:
         return
+    assert_asks_no_less(after, before)
     held = accounts(after)
     for account, (amount, most) in accounts(before).items():
         assert held[account][0] >= amount
@@ -315,6 +328,15 @@ def assert_no_weaker(after: Decision, before: Decision) -> None:
     if before.job_ms is not None:
         assert after.job_ms is not None
         assert after.job_ms.value <= before.job_ms.value
+
+
+def assert_asks_no_less(after: Decision, before: Decision) -> None:
+    """Whoever had to be asked still has to be, and nobody weaker, and no longer."""
+    if before.asking is not None:
+        assert after.asking is not None
+        assert STRENGTH[after.asking.channel] >= STRENGTH[before.asking.channel]
+        assert after.asking.lives_ms <= before.asking.lives_ms
+        assert before.asking.reasons.items() <= after.asking.reasons.items()
 
 
 def with_layer(policy: Policy, **more: tuple[Any, ...]) -> Policy:
@@ -341,6 +363,7 @@ def test_every_question_has_an_answer_that_can_be_told(policy: Policy, question:
     assert decision.reason.isprintable()
     assert (decision.code == "allowed") == (decision.effect is Effect.ALLOW)
     assert (decision.code == "approval_required") == (decision.effect is Effect.APPROVAL)
+    assert (decision.asking is not None) == (decision.effect is Effect.APPROVAL)
     assert decision.effect is not Effect.DENY or decision.limits == ()
     assert all(0 <= limit.amount <= 10**18 + 1 for limit in decision.limits)
     json.dumps(decision.fix, allow_nan=False)
@@ -384,7 +407,10 @@ def test_neither_the_order_of_files_nor_of_entries_matters(
             for file in mixed(policy.files)
         )
     )
-    assert decide(other, question) == decide(policy, question)
+    one, two = decide(other, question), decide(policy, question)
+    assert one == two
+    if one.asking is not None and two.asking is not None:
+        assert list(one.asking.reasons) == list(two.asking.reasons)
     assert wanted(other, question.tool, question.identity) == wanted(
         policy, question.tool, question.identity
     )
@@ -455,6 +481,61 @@ def test_knowing_more_never_takes_a_denial_back(policy: Policy, question: Questi
         assert known[1] is Effect.DENY
     if known[1] is Effect.DENY:
         assert known[2] is Effect.DENY
+
+
+@given(policies, questions)
+@laws
+def test_knowing_more_never_takes_a_question_to_a_person_back(
+    policy: Policy, question: Question
+) -> None:
+    checked = decide(policy, replace(question, final=False))
+    final = decide(policy, replace(question, final=True))
+    if final.effect is not Effect.DENY:
+        assert_asks_no_less(final, checked)
+
+
+# Asking people.
+
+
+@given(policies, questions, asks)
+@laws
+def test_asking_a_person_about_everything_lets_nothing_through_and_refuses_nothing(
+    policy: Policy, question: Question, ask: Approval
+) -> None:
+    everywhere = Rule(
+        "extra", Place.ALL, "*", approval=replace(ask, where="extra/approval", when=())
+    )
+    before = decide(policy, question)
+    after = decide(with_layer(policy, rules=(everywhere,)), question)
+    assert (after.effect is Effect.DENY) == (before.effect is Effect.DENY)
+    if after.effect is Effect.DENY:
+        assert after == before
+    else:
+        assert after.effect is Effect.APPROVAL
+        assert_no_weaker(after, before)
+
+
+@given(policies, questions)
+@laws
+def test_the_first_of_the_reasons_to_ask_is_the_one_that_is_told(
+    policy: Policy, question: Question
+) -> None:
+    decision = decide(policy, question)
+    if decision.asking is not None:
+        assert next(iter(decision.asking.reasons.items())) == (decision.rule, decision.reason)
+        assert all(words.isprintable() for words in decision.asking.reasons.values())
+        assert 10_000 <= decision.asking.lives_ms <= 86_400_000
+
+
+@given(policies, questions, approvals)
+@laws
+def test_what_one_more_file_says_about_asking_never_weakens_what_others_ask(
+    policy: Policy, question: Question, said: Approvals | None
+) -> None:
+    more = Policy((*policy.files, PolicyFile("9#", "", Layer(default_allow=True), approvals=said)))
+    before, after = decide(policy, question), decide(more, question)
+    assert (after.effect, after.rule, after.reason) == (before.effect, before.rule, before.reason)
+    assert_asks_no_less(after, before)
 
 
 # Lists, aliases, facts.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from comfy_mcp.guard.approvals import Approvals
 from comfy_mcp.guard.parse import read_policy
 from comfy_mcp.guard.policy import (
     Action,
@@ -181,6 +182,42 @@ def test_a_person_may_be_asked_only_of_some_calls() -> None:
     [condition] = found.approval.when
     assert condition.where == f"{WHERE}/require_approval/when/0"
     assert condition.holds(4.1)
+
+
+def test_an_approval_says_who_answers_and_how_long_that_holds() -> None:
+    said = {"channel": "elicitation", "expires": 90, "max_uses": 1}
+    found = one_rule(with_rule({"require_approval": said}))
+    where = f"{WHERE}/require_approval"
+    assert found.approval == Approval(where, channel="elicitation", expires_ms=90_000)
+
+
+def test_a_file_says_how_people_are_asked() -> None:
+    said = {
+        "channel": "any",
+        "expires": 10,
+        "max_pending": 100,
+        "wait_s": 50,
+        "webhook": "http://h",
+    }
+    assert good(policy(approvals=said)).approvals == Approvals(
+        "/approvals", "any", 10_000, 100, 50_000, "http://h"
+    )
+    assert good(policy(approvals={})).approvals == Approvals("/approvals")
+    assert good(policy()).approvals is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://ntfy.sh/my-topic?tpl=yes&title=%7B%7B.title%7D%7D", "http://127.0.0.1:8080"),
+        *("https://hooks.slack.com/services/T0/B0/x~y", "http://[::1]:65535/@me:x", "http://nas/"),
+        *("https://xn--bcher-kva.example?x=@", f"https://h/{'x' * 1990}"),
+    ],
+)
+def test_a_webhook_is_taken_as_it_is_written(url: str) -> None:
+    found = good(policy(approvals={"webhook": url})).approvals
+    assert found is not None
+    assert found.webhook == url
 
 
 def test_a_rule_can_require_and_deny() -> None:

@@ -22,6 +22,7 @@ from comfy_mcp.guard.loading import parse
 from comfy_mcp.guard.parse import read_policy
 from comfy_mcp.guard.vocabulary import (
     APPROVAL,
+    APPROVALS,
     CONDITION,
     DENIALS,
     FILE,
@@ -67,6 +68,7 @@ def test_the_schema_is_one() -> None:
         (LIMIT, DEFS["limit"]),
         (RATE, DEFS["rateLimit"]["oneOf"][1]),
         (APPROVAL, DEFS["approval"]["oneOf"][1]),
+        (APPROVALS, SCHEMA["properties"]["approvals"]),
         (GPU, DEFS["gpu"]),
         (GPU_SECONDS, DEFS["gpu"]["properties"]["gpu_seconds"]["items"]),
         (GRANT, DEFS["grant"]),
@@ -151,6 +153,7 @@ def test_the_schema_lets_little_pass_that_is_refused() -> None:
         *("value", "1", "op", "path"),  # what RE2 reads, what a field can be, a line break
         *("max_steps", "max_in_flight", "max", "rate_limit", "0"),  # 20.0, 1e-7, names
         *("expires_at", "bob", "output_prefix"),  # days, two of one name, two at odds
+        "webhook",  # ports and addresses that cannot be
     }
 
 
@@ -172,11 +175,22 @@ WORDS = st.sampled_from(
             "a/../b",
         ),
         *("{grant}/", "", "2030-01-01T00:00:00Z", "x" * 501, "failed", "regex", "glob", "a\n"),
+        *(
+            "operator",
+            "https://h/x?y=z",
+            "http://[::1]:80",
+            "https://a@b",
+            "https://h\n",
+            "http://",
+        ),
     )
 )
 KEYS = sorted(
     frozenset().union(
-        *(keys.now | keys.later for keys in (FILE, RULE, LIMIT, GPU, GRANT, CONDITION, APPROVAL))
+        *(
+            keys.now | keys.later
+            for keys in (FILE, RULE, LIMIT, GPU, GRANT, CONDITION, APPROVAL, APPROVALS)
+        )
     )
 )
 SCALARS = st.one_of(NUMBERS, WORDS, st.sampled_from([None, True, False]))

@@ -1,7 +1,7 @@
 """A server process in small, for races: waits for a line, then takes what it is told to.
 
-Arguments: folder, what (``limit``, ``budget``, ``cap``, ``work``, ``reserve``, ``keys`` or
-``read-only``), name, how often.
+Arguments: folder, what (``limit``, ``budget``, ``cap``, ``work``, ``reserve``, ``keys``, ``park``,
+``rule``, ``spend`` or ``read-only``), name, how often.
 """
 
 from __future__ import annotations
@@ -18,17 +18,24 @@ from comfy_mcp.store import (
     Admission,
     Admitted,
     Charge,
+    Crowded,
+    NewApproval,
     NewJob,
     Refund,
     Repeated,
+    Ruling,
     SlotCap,
+    Spend,
     SqliteStore,
 )
+from comfy_mcp.store.asked import APPROVED, CALL, DENIED, OPERATOR
 
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
 MOST = 24
 GPU_S = 5
+WAITING = 3
+"""Requests of ann that may wait at a time."""
 NOBODY = 65_534
 
 
@@ -67,6 +74,14 @@ def asking(what: str, name: str, number: int) -> Admission:
     )
 
 
+def request(number: int, approval_id: str, policy: str = "p") -> NewApproval:
+    """What ann asks a person about, the same whoever of her processes does it."""
+    what = {"tool": "run_workflow", "match": f"match {number}", "effect": "e", "policy": policy}
+    return NewApproval(
+        approval_id, CALL, "ann", "host", **what, payload={}, facts={}, lives_ms=HOUR
+    )
+
+
 def tell(word: object) -> None:
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
@@ -101,6 +116,43 @@ async def keys(store: SqliteStore, name: str, count: int) -> None:
     tell(" ".join(found))
 
 
+async def park(store: SqliteStore, name: str, count: int) -> None:
+    """Ask for each of the same as everybody else, until nobody may ask more; tell what stood."""
+    found: list[str] = []
+    for number in range(count):
+        asked = request(number, f"{name}-{number}")
+        answer = await store.park(NOW, asked, {"asked": asked.approval_id}, most=WAITING)
+        if isinstance(answer, Crowded):
+            assert answer.pending == WAITING
+        else:
+            found.append(f"{'=+'[answer.is_new]}{answer.row.approval_id}")
+    tell(" ".join(found))
+
+
+async def rule(store: SqliteStore, name: str, count: int) -> None:
+    """Decide each request, half of the processes with yes; tell which moved."""
+    by = {"channel": "terminal", "user": name, "assurance": OPERATOR}
+    ruling = Ruling(APPROVED if name in "aceg" else DENIED, by)
+    moved: list[str] = []
+    for number in range(count):
+        is_moved, row = await store.rule(NOW, f"apr-{number}", ruling, {"by": name})
+        assert row is not None
+        if is_moved:
+            moved.append(f"{number}:{row.status}")
+    tell(" ".join(moved))
+
+
+async def spend(store: SqliteStore, name: str, count: int) -> None:
+    """Use up each yes; tell which this one got."""
+    got: list[str] = []
+    for number in range(count):
+        spends = Spend(f"apr-{number}", "e", "p")
+        answer = await store.admit(replace(asking("limit", name, number), spend=spends))
+        if isinstance(answer, Admitted):
+            got.append(str(number))
+    tell(" ".join(got))
+
+
 async def reserve(store: SqliteStore, name: str) -> None:
     """Take all that a job takes, and never get to submitting it."""
     tell(type(await store.admit(asking("reserve", name, 0))).__name__)
@@ -121,18 +173,18 @@ async def main(folder: str, what: str, name: str, count: str) -> None:
     store = SqliteStore(Path(folder), patience_ms=30_000)
     tell("ready")
     sys.stdin.readline()
-    if what == "work":
-        await work(store, name, int(count))
+    if what in OFTEN:
+        await OFTEN[what](store, name, int(count))
     elif what == "reserve":
         await reserve(store, name)
-    elif what == "keys":
-        await keys(store, name, int(count))
     elif what == "read-only":
         await read_only(store)
     else:
         await race(store, what, name, int(count))
     await store.close()
 
+
+OFTEN = {"keys": keys, "park": park, "rule": rule, "spend": spend, "work": work}
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))

@@ -14,7 +14,20 @@ import pytest
 
 import comfy_mcp
 from comfy_mcp.store import UNIT, SqliteStore, Use
-from tests.store.racer import GPU_S, HOUR, MOST, NOBODY, NOW, budget, cap, limit
+from comfy_mcp.store.asked import APPROVED, DENIED, MOVES, PENDING, SPENT
+from tests.store.racer import (
+    GPU_S,
+    HOUR,
+    MOST,
+    NOBODY,
+    NOW,
+    WAITING,
+    budget,
+    cap,
+    limit,
+    request,
+)
+from tests.store.sample import YES
 
 pytestmark = pytest.mark.anyio
 
@@ -157,6 +170,85 @@ async def test_a_process_that_ends_between_admission_and_submit_leaves_its_key_t
     # Nobody knows whether ComfyUI got it: it is looked up, and never sent under another id.
     assert told(other) == "=v-0"
     assert await store.job("w-0") is None
+
+
+async def requests(store: SqliteStore, count: int, *, approved: bool = False) -> None:
+    """So many requests of ann, ``apr-0`` and so on."""
+    for number in range(count):
+        await store.park(NOW, request(number, f"apr-{number}"), {}, most=count)
+        if approved:
+            await store.rule(NOW, f"apr-{number}", YES, {})
+
+
+async def test_eight_processes_that_ask_the_same_make_one_request_and_no_more_than_may_wait(
+    started: Callable[..., Process], folder: Path, store: SqliteStore
+) -> None:
+    processes = [started(folder, "park", name, 2 * WAITING) for name in EIGHT]
+    go(*processes)
+
+    answers = [told(process).split() for process in processes]
+    rows = await store.approvals(NOW, count=99)
+    assert len(rows) == WAITING
+    assert {row.status for row in rows} == {PENDING}
+    assert {answer[1:] for of_one in answers for answer in of_one} == {
+        row.approval_id for row in rows
+    }
+    new = [answer for of_one in answers for answer in of_one if answer[0] == "+"]
+    assert len(new) == WAITING
+    assert await store.verify() == (WAITING, None)
+
+
+async def test_eight_processes_that_decide_move_a_request_only_as_the_table_says(
+    started: Callable[..., Process], folder: Path, store: SqliteStore
+) -> None:
+    await requests(store, MOST)
+    processes = [started(folder, "rule", name, MOST) for name in EIGHT]
+    go(*processes)
+
+    moves = [move.split(":") for process in processes for move in told(process).split()]
+    for number in range(MOST):
+        told_of = sorted(status for which, status in moves if which == str(number))
+        # A yes can become a no, once; nothing else comes after either.
+        assert told_of in ([DENIED], [APPROVED, DENIED])
+        assert await store.approval_status(f"apr-{number}", NOW) == DENIED
+    assert MOVES[DENIED] == frozenset()
+    assert await store.verify() == (MOST + len(moves), None)
+
+
+async def test_eight_processes_spend_each_yes_exactly_once(
+    started: Callable[..., Process], folder: Path, store: SqliteStore
+) -> None:
+    await requests(store, MOST, approved=True)
+    processes = [started(folder, "spend", name, MOST) for name in EIGHT]
+    go(*processes)
+
+    got = {name: told(process).split() for name, process in zip(EIGHT, processes, strict=True)}
+    assert sorted(int(number) for of_one in got.values() for number in of_one) == [*range(MOST)]
+    for name, numbers in got.items():
+        for number in numbers:
+            row = await store.approval(f"apr-{number}", NOW)
+            assert row is not None
+            assert (row.status, row.prompt_id) == (SPENT, f"{name}-{number}")
+    assert len(await store.unfinished(host="host")) == MOST
+    assert (await full(store))[0].used == MOST * UNIT
+    assert await store.verify() == (3 * MOST, None)
+
+
+async def test_a_yes_is_spent_or_taken_back_and_never_both(
+    started: Callable[..., Process], folder: Path, store: SqliteStore
+) -> None:
+    await requests(store, MOST, approved=True)
+    spenders = [started(folder, "spend", name, MOST) for name in "aceg"]
+    deniers = [started(folder, "rule", name, MOST) for name in "bdfh"]
+    go(*spenders, *deniers)
+
+    spent = [int(number) for process in spenders for number in told(process).split()]
+    denied = [int(move.split(":")[0]) for process in deniers for move in told(process).split()]
+    assert sorted(spent + denied) == [*range(MOST)]
+    for numbers, status in ((spent, SPENT), (denied, DENIED)):
+        for number in numbers:
+            assert await store.approval_status(f"apr-{number}", NOW) == status
+    assert len(await store.unfinished(host="host")) == len(spent)
 
 
 async def test_a_process_killed_between_reserving_and_settling_leaves_its_charge(

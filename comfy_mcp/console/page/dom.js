@@ -12,8 +12,10 @@ export function el(tag, how = {}, ...children) {
   for (const [name, value] of Object.entries(how)) {
     if (value === undefined || value === null) continue;
     if (name === "class") made.className = value;
-    else if (name === "on") for (const [event, heard] of Object.entries(value)) made.addEventListener(event, heard);
-    else if (name.includes("-") || name === "role" || name === "for") made.setAttribute(name, String(value));
+    else if (name === "on")
+      for (const [event, heard] of Object.entries(value)) made.addEventListener(event, heard);
+    else if (name.includes("-") || name === "role" || name === "for")
+      made.setAttribute(name, String(value));
     else made[name] = value;
   }
   made.append(...nodes(children));
@@ -38,7 +40,8 @@ export const said = (text, kind = "") => el("bdi", { class: kind }, String(text 
 
 // Control characters (but line end and tab), marks that turn a line's direction, characters without
 // width, tags: the server takes them out already; what got here all the same is shown as a box.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
+const UNSEEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
 
 /** A text without anything that nobody would see. */
 export const clean = (text) => String(text ?? "").replace(UNSEEN, "\ufffd");
@@ -88,7 +91,7 @@ export function announce(text) {
 
 function nodes(children) {
   return children
-    .flat()
+    .flat(Infinity)
     .filter((child) => child !== null && child !== undefined && child !== false)
     .map((child) => (child instanceof Node ? child : document.createTextNode(clean(child))));
 }

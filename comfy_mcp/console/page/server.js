@@ -50,7 +50,9 @@ async function ask(method, path, body) {
       redirect: "error",
     });
   } catch {
-    throw new Refusal(0, { error: "The console does not answer. Nothing was changed as far as this page knows." });
+    throw new Refusal(0, {
+      error: "The console does not answer. Nothing was changed as far as this page knows.",
+    });
   }
   const text = await answer.text();
   const read = text ? parsed(text) : null;
@@ -62,7 +64,9 @@ async function ask(method, path, body) {
 export function parsed(text) {
   try {
     return JSON.parse(text, (_, value, context) =>
-      typeof value === "number" && /^-?\d{16,}$/.test(context?.source ?? "") ? BigInt(context.source) : value,
+      typeof value === "number" && /^-?\d{16,}$/.test(context?.source ?? "")
+        ? BigInt(context.source)
+        : value,
     );
   } catch {
     return null;

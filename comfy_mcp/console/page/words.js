@@ -13,7 +13,8 @@ export function number(value) {
 export const coarse = (value) => (Number.isFinite(value) ? COARSE.format(value) : "not known");
 
 /** "1 job", "3 jobs". */
-export const many = (count, one, more = `${one}s`) => `${number(count)} ${count === 1 ? one : more}`;
+export const many = (count, one, more = `${one}s`) =>
+  `${number(count)} ${count === 1 ? one : more}`;
 
 /** "45 s", "1 min 34 s", "2 h 5 min". */
 export function lasting(seconds) {
@@ -21,7 +22,8 @@ export function lasting(seconds) {
   if (seconds > 0 && seconds < 1) return "under 1 s";
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return whole % 60 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${whole / 60} min`;
+  if (whole < 3600)
+    return whole % 60 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${whole / 60} min`;
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
   return minutes ? `${hours} h ${minutes} min` : `${hours} h`;

@@ -14,13 +14,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-__all__ = ["MOST_NAME", "MOST_TEXT", "Quoted", "bounded", "compact", "plain", "quote", "seen"]
+__all__ = [
+    "MOST_NAME",
+    "MOST_TEXT",
+    "Quoted",
+    "bounded",
+    "compact",
+    "name",
+    "plain",
+    "quote",
+    "seen",
+    "value",
+]
 
 MOST_TEXT = 2_000
 """Characters of a text that an agent wrote; the rest is counted."""
 
 MOST_NAME = 200
 """Characters of a name: a workflow's, a model's, a node class's, a file's."""
+
+MOST_LABEL = 120
+"""Characters of a name that stands among words of ours."""
 
 MOST_READ = 100_000
 """Characters that are looked at of any text; what is behind them only counts as cut."""
@@ -36,6 +50,9 @@ _BLANK = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 """Marks and letters that leave no trace on a screen, so that text could hide in them."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@/\\|#:-]*")
+"""What cannot be taken for a sentence."""
 
 _SPACE = re.compile(r"\s+")
 
@@ -56,7 +73,7 @@ class Quoted:
         """In quotation marks, with what was left out said behind them."""
         marked = json.dumps(self.text, ensure_ascii=False)
         more = [f"{self.cut} more characters"] if self.cut else []
-        more += [f"{self.hidden} invisible ones left out"] if self.hidden else []
+        more += [f"{self.hidden} invisible left out"] if self.hidden else []
         return f"{marked} ({', '.join(more)})" if more else marked
 
 
@@ -72,6 +89,22 @@ def plain(value: object, most: int = MOST_NAME) -> str:
     """*value* as one clean line, with ``... (+12 characters)`` in place of what is cut."""
     quoted = quote(value, most)
     return f"{quoted.text}... (+{quoted.cut} characters)" if quoted.cut else quoted.text
+
+
+def name(value: object, most: int = MOST_LABEL) -> str:
+    """A name that others chose: as it is if it looks like one, else in quotation marks.
+
+    So that a name that is a sentence is not taken for one of ours.
+    """
+    text = value if isinstance(value, str) else compact(value)
+    return text if len(text) <= most and _NAME.fullmatch(text) else quote(text, most).in_marks
+
+
+def value(given: object, most: int = MOST_LABEL) -> str:
+    """A value as people read it: a text in quotation marks, everything else as JSON."""
+    if isinstance(given, str):
+        return quote(given, most).in_marks
+    return plain(given, most)
 
 
 def seen(text: str) -> tuple[str, int]:
@@ -97,7 +130,7 @@ def compact(value: object) -> str:
 
 
 def bounded(value: object, most: int = MOST_NAME, items: int = 100, depth: int = 4) -> Any:
-    """*value* as clean JSON values: texts cut to *most*, at most *items* of each list and object."""
+    """*value* as clean JSON values: texts cut to *most*, lists and objects to *items*."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):

@@ -1,0 +1,283 @@
+// The operator's console: signs in, listens, and hands each part of the page its share.
+
+import { audit } from "./audit.js";
+import { announce, at, clean, el, fill, said, show, write } from "./dom.js";
+import { freeze } from "./freeze.js";
+import { jobs } from "./jobs.js";
+import { limits } from "./limits.js";
+import { policy } from "./policy.js";
+import { requests } from "./requests.js";
+import * as server from "./server.js";
+import { viewer } from "./viewer.js";
+import { EVERYBODY, together, whom } from "./words.js";
+
+let stream = null;
+let ahead = 0; // the server's clock is ahead of this one by so many milliseconds
+let connected = false;
+let last = null;
+
+const desk = {
+  now: () => Date.now() + ahead,
+  queue: () => (last?.comfyui?.reachable ? (last.comfyui.queue ?? null) : null),
+  connected: () => connected,
+  grants: () => knownGrants(),
+  open: viewer(),
+  sure,
+};
+
+const parts = {
+  requests: requests(desk),
+  jobs: jobs(desk),
+  limits: limits(),
+  freeze: freeze(desk),
+  audit: audit(desk),
+  policy: policy(),
+};
+
+function knownGrants() {
+  const found = [
+    ...(last?.grants ?? []),
+    ...parts.requests.grants(),
+    ...parts.jobs.grants(),
+    ...parts.limits.grants(),
+  ];
+  return [...new Set(found)].filter((one) => one !== EVERYBODY).sort();
+}
+
+/** The key that a sign-in link carries behind its #; it is taken out of the address at once. */
+function keyOfLink() {
+  const found = /^#key=(.+)$/.exec(location.hash);
+  if (found === null) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return decodeURIComponent(found[1]);
+}
+
+async function start() {
+  const key = keyOfLink();
+  view("connecting");
+  try {
+    if (key !== null) await server.signIn(key);
+    begin(await server.session());
+  } catch (refusal) {
+    if (key !== null && refusal.status >= 400) {
+      // Whoever is signed in already stays so, whatever became of the link.
+      try {
+        begin(await server.session());
+        return;
+      } catch {
+        signedOut(refusal, true);
+        return;
+      }
+    }
+    if (refusal.status === 401) signedOut(refusal, false);
+    else away(refusal);
+  }
+}
+
+function begin(found) {
+  write(at("account-name"), found.user || "Account");
+  fill(at("account-words"), "Signed in as ", said(found.user, "name"), ".");
+  fill(
+    at("foot"),
+    el(
+      "p",
+      {},
+      "comfy-mcp-guard ",
+      said(found.version),
+      " · ",
+      said(found.place),
+      " · state in ",
+      said(found.state),
+    ),
+  );
+  stream?.stop();
+  stream = server.live({ state, lost, signedOut: (refusal) => signedOut(refusal, false) });
+}
+
+function state(snapshot) {
+  const fresh = last === null;
+  last = snapshot;
+  connected = true;
+  if (Number.isFinite(snapshot.now_ms)) ahead = snapshot.now_ms - Date.now();
+  view("desk");
+  parts.requests.update(snapshot.approvals ?? []);
+  parts.jobs.update(snapshot.jobs ?? []);
+  parts.limits.update(snapshot.limits ?? [], snapshot.slots ?? []);
+  parts.freeze.update(snapshot.freezes ?? []);
+  parts.policy.update(snapshot.policy ?? {});
+  drawHost(snapshot.comfyui ?? {});
+  drawBanners();
+  if (fresh) {
+    parts.audit.start();
+    followHash();
+  } else parts.audit.stale();
+}
+
+function lost() {
+  if (!connected && last !== null) return;
+  connected = false;
+  if (last === null) away({ message: "The console does not answer." });
+  else {
+    drawBanners();
+    parts.requests.allow();
+  }
+}
+
+/** Nothing is known yet, and nobody answers. */
+function away(refusal) {
+  view("connecting");
+  fill(
+    at("connecting"),
+    el("p", { class: "pulse" }, refusal.message || "The console does not answer."),
+    el("button", { type: "button", on: { click: start } }, "Try again"),
+  );
+}
+
+function signedOut(refusal, byLink) {
+  stream?.stop();
+  stream = null;
+  last = null;
+  connected = false;
+  document.title = "Operator's console";
+  view("signed-out");
+  const words = byLink ? [refusal.message, refusal.fix].filter(Boolean).join(" ") : "";
+  write(at("signed-out-error"), words);
+  show(at("signed-out-error"), Boolean(words));
+  if (refusal?.command) write(at("signed-out-command"), refusal.command);
+  at("signed-out-title").focus();
+}
+
+function view(name) {
+  for (const one of ["connecting", "signed-out", "desk"]) show(at(one), one === name);
+  for (const one of ["sections", "top-end", "foot"]) show(at(one), name === "desk");
+  if (name !== "desk") show(at("banners"), false);
+}
+
+/** An address with a section's name leads there, once there is something to see. */
+function followHash() {
+  const target = location.hash && at(location.hash.slice(1));
+  target?.scrollIntoView?.();
+}
+
+function drawHost(found) {
+  const { running = 0, pending = 0 } = found.queue ?? {};
+  const away = found.reachable ? "" : "ComfyUI is away";
+  const version = found.reachable ? `ComfyUI ${found.version ?? ""} · ` : "";
+  const queue = found.queue ? `${running} running, ${pending} waiting` : "";
+  const host = at("host");
+  if (host.textContent !== away + version + queue)
+    fill(host, away, el("span", { class: "host-version" }, version), away ? "" : queue);
+  host.dataset.tone = found.reachable ? "yes" : "no";
+  host.title = clean(found.words);
+}
+
+function drawBanners() {
+  const banners = [];
+  const button = (words, act) => el("button", { type: "button", on: { click: act } }, words);
+  if (!connected)
+    banners.push(
+      banner(
+        "no",
+        "The connection is lost. What you see may be old, and nothing can be decided until it is back.",
+        button("Try now", () => stream?.now()),
+      ),
+    );
+  if (last?.state && !last.state.ready) banners.push(banner("off", last.state.words));
+  if (last?.comfyui && !last.comfyui.reachable)
+    banners.push(
+      banner(
+        "off",
+        `ComfyUI does not answer. ${last.comfyui.words ?? ""} You can decide all the same.`,
+      ),
+    );
+  const frozen = last?.freezes ?? [];
+  if (frozen.length) {
+    const everybody = frozen.some((one) => one.grant === EVERYBODY);
+    const who = everybody
+      ? "Everybody is"
+      : `${together(frozen.map((one) => whom(one.grant)))} ${frozen.length === 1 ? "is" : "are"}`;
+    banners.push(banner("ice", `${who} frozen.`, el("a", { href: "#freeze" }, "See")));
+  }
+  if (last?.policy?.degraded)
+    banners.push(
+      banner(
+        "no",
+        "The policy's files cannot be read as they are.",
+        el("a", { href: "#policy" }, "See"),
+      ),
+    );
+  const signature = banners.map((one) => one.textContent).join("|");
+  if (at("banners").dataset.signature !== signature) {
+    at("banners").dataset.signature = signature;
+    fill(at("banners"), banners);
+  }
+  show(at("banners"), banners.length > 0);
+}
+
+const banner = (tone, words, ...more) =>
+  el("div", { class: "banner", "data-tone": tone }, el("p", {}, words), more);
+
+/** Ask before an effect: {title, words, yes, act}. */
+function sure(question) {
+  const dialog = at("sure");
+  write(at("sure-title"), question.title);
+  write(at("sure-words"), question.words);
+  write(at("sure-confirm"), question.yes);
+  show(at("sure-error"), false);
+  at("sure-form").onsubmit = async (event) => {
+    event.preventDefault();
+    at("sure-confirm").disabled = true;
+    try {
+      await question.act();
+      dialog.close();
+    } catch (refusal) {
+      write(at("sure-error"), refusal.message);
+      show(at("sure-error"), true);
+    } finally {
+      at("sure-confirm").disabled = false;
+    }
+  };
+  dialog.showModal();
+  at("sure-cancel").focus();
+}
+
+at("sure-cancel").addEventListener("click", () => at("sure").close());
+
+async function leave(path) {
+  try {
+    await server.post(path);
+    signedOut({}, false);
+  } catch (refusal) {
+    announce(refusal.message);
+    if (refusal.status === 401) signedOut(refusal, false);
+  }
+}
+
+at("sign-out").addEventListener("click", () => leave("api/sign-out"));
+at("sign-out-all").addEventListener("click", () => leave("api/sign-out-all"));
+
+const account = at("account");
+document.addEventListener("click", (event) => {
+  if (account.open && !account.contains(event.target)) account.open = false;
+});
+account.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !account.open) return;
+  account.open = false;
+  account.querySelector("summary").focus();
+});
+
+setInterval(() => {
+  if (last === null) return;
+  parts.requests.tick();
+  parts.jobs.tick();
+  parts.freeze.tick();
+}, 1000);
+
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#key=")) start();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && last !== null && !connected) stream?.now();
+});
+
+start();

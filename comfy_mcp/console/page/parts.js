@@ -1,0 +1,162 @@
+// The parts of a request's story, as elements: what the agent wrote stands apart and is marked.
+
+import { el, said } from "./dom.js";
+import { jobCode } from "./telling.js";
+import { bytes, jobStatus, many, number, together } from "./words.js";
+
+const SHORT = 32; // characters of a text that may stand beside another one
+const LONG = 600; // characters of a text that scrolls in a box of its own
+
+/** Everything that a card or a row of history shows below its numbers, in parts. */
+export function story(approval, open) {
+  return {
+    words: theirWords(approval),
+    values: values(approval),
+    targets: ownTargets(approval),
+    inputs: inputs(approval, open),
+    models: models(approval),
+    nodes: nodes(approval),
+  };
+}
+
+/** All values that the agent gave. */
+export function itemsOf(approval) {
+  const words = approval.agent_words ?? {};
+  return ["values", "inputs", "context", "args"].flatMap((list) => words[list] ?? []);
+}
+
+/** The rules that want a person asked. */
+export function rules(approval) {
+  const list = approval.rules ?? [];
+  if (!list.length) return null;
+  return el(
+    "ul",
+    { class: "rules", "aria-label": "Why you are asked" },
+    list.map((one) =>
+      el(
+        "li",
+        {},
+        el("span", {}, said(one.reason || "The policy wants a person to decide.")),
+        el("code", {}, said(one.rule)),
+      ),
+    ),
+  );
+}
+
+const isText = (item) => !("value" in item) || typeof item.value === "string";
+
+/** Texts that are shown as facts already: names of files that are read, ids of jobs. */
+function toldElsewhere(approval) {
+  const { inputs: files = [], targets = [] } = approval.facts ?? {};
+  return new Set([...files.map((one) => one.name), ...targets.map((one) => one.prompt_id)]);
+}
+
+function theirWords(approval) {
+  const { action, left_out: leftOut = 0 } = approval.agent_words ?? {};
+  const told = toldElsewhere(approval);
+  const texts = itemsOf(approval).filter((item) => isText(item) && !told.has(item.text));
+  if (!action && !texts.length && !leftOut) return null;
+  return el(
+    "div",
+    { class: "theirs", role: "group", "aria-label": "The agent's words" },
+    el("p", { class: "theirs-mark" }, "The agent's words"),
+    action ? quotation(null, action) : null,
+    texts.map((item) => quotation(item.name, item)),
+    leftOut ? el("p", { class: "fine" }, `${many(leftOut, "more value")} not shown here.`) : null,
+  );
+}
+
+function quotation(name, item) {
+  const missing = [];
+  if (item.cut) missing.push(`${many(item.cut, "more character")} not shown`);
+  if (item.hidden) missing.push(`${many(item.hidden, "invisible character")} taken out`);
+  const long = item.text.length > LONG;
+  const how = { tabIndex: 0, role: "group", "aria-label": `Long text, ${name ?? "question"}` };
+  return el(
+    "figure",
+    { class: item.text.length > SHORT || name === null ? "quote" : "quote short" },
+    name === null ? null : el("figcaption", {}, said(name)),
+    el("blockquote", long ? { class: "long", ...how } : {}, said(item.text)),
+    missing.length ? el("p", { class: "fine" }, `${together(missing)}.`) : null,
+  );
+}
+
+function values(approval) {
+  const rows = itemsOf(approval)
+    .filter((item) => !isText(item))
+    .map((item) => el("div", {}, el("dt", {}, said(item.name)), el("dd", {}, inWords(item.value))));
+  return rows.length ? block("Values", el("dl", { class: "values" }, rows)) : null;
+}
+
+/** A value as a person reads it. */
+export function inWords(value) {
+  if (value === null || value === undefined) return "nothing";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number" || typeof value === "bigint") return number(value);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function ownTargets(approval) {
+  const list = (approval.facts?.targets ?? []).filter((one) => one.owner === "mine");
+  if (!list.length) return null;
+  const rows = list.map((one) =>
+    el("li", {}, said(one.workflow || "a job"), `, ${jobStatus(one.status ?? "")} `, jobCode(one)),
+  );
+  return block("The agent's own jobs that it touches", el("ul", { class: "targets" }, rows));
+}
+
+function inputs(approval, open) {
+  const list = approval.facts?.inputs ?? [];
+  if (!list.length) return null;
+  const shown = list.map((one, index) => input(approval.approval_id, one, index, open));
+  return block("Reads", el("div", { class: "inputs" }, shown));
+}
+
+function input(approvalId, file, index, open) {
+  const size = el("span", { class: "fine" }, bytes(file.bytes));
+  const caption = el("figcaption", {}, said(file.name), size);
+  if (!file.picture) return el("figure", { class: "input" }, caption);
+  const address = `api/approvals/${encodeURIComponent(approvalId)}/inputs/${index}`;
+  const picture = el("img", { src: address, alt: "", loading: "lazy", decoding: "async" });
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "picture",
+      "aria-label": `Enlarge ${file.name}`,
+      on: { click: () => open([{ address, title: file.name, words: bytes(file.bytes) }], 0) },
+    },
+    picture,
+  );
+  const gone = "This picture cannot be shown: it is not there any more, or another one by now.";
+  picture.addEventListener("error", () => button.replaceWith(el("p", { class: "gone" }, gone)));
+  return el("figure", { class: "input" }, button, caption);
+}
+
+function models(approval) {
+  const folders = Object.entries(approval.facts?.graph?.models ?? {});
+  const rows = folders
+    .filter(([, names]) => names.length)
+    .map(([folder, names]) => [
+      el("dt", {}, said(folder)),
+      names.map((name) => el("dd", {}, said(name))),
+    ]);
+  return rows.length ? block("Models", el("dl", { class: "models" }, rows)) : null;
+}
+
+function nodes(approval) {
+  const graph = approval.facts?.graph;
+  if (!graph?.nodes) return null;
+  const classes = Object.entries(graph.classes ?? {});
+  const rows = classes.map(([name, count]) =>
+    el("li", {}, said(name), count > 1 ? ` × ${number(count)}` : ""),
+  );
+  return el(
+    "details",
+    { class: "fold" },
+    el("summary", {}, many(graph.nodes, "node")),
+    el("ul", { class: "classes" }, rows),
+  );
+}
+
+const block = (title, ...content) => el("div", { class: "block" }, el("h4", {}, title), ...content);

@@ -1,0 +1,133 @@
+// Requests to the operator: cards of those that wait, and a list of those that do not any more.
+
+import { card } from "./card.js";
+import { decided } from "./decided.js";
+import { announce, at, keyed, show, write } from "./dom.js";
+import { get } from "./server.js";
+import { headlineText } from "./telling.js";
+
+const STEADY_MS = 700; // after the list moved, a click may be meant for what was there before
+const LINGER_MS = 6_000; // a card that was decided here stays where it is for that long
+const FEW = 5;
+const TITLE = "Operator's console";
+
+/**
+ * The section. `desk` gives now(), queue(), connected() and open(pictures, index). `update(list)`
+ * brings it up to date, `tick()` its clocks, `allow()` its buttons.
+ */
+export function requests(desk) {
+  const known = new Map();
+  const lingering = new Map();
+  const cards = new Map();
+  const rows = new Map();
+  let steadyAt = 0;
+  let all = false;
+  let first = true;
+
+  const own = {
+    ...desk,
+    mayDecide: () => desk.connected() && performance.now() >= steadyAt,
+    decided(approval) {
+      lingering.set(approval.approval_id, performance.now() + LINGER_MS);
+      setTimeout(draw, LINGER_MS + 50);
+      own.learned(approval);
+    },
+    learned(approval) {
+      known.set(approval.approval_id, approval);
+      draw();
+    },
+  };
+
+  at("decided-more").addEventListener("click", () => {
+    all = true;
+    draw();
+  });
+
+  function update(list) {
+    const fresh = list.filter((one) => one.status === "pending" && !known.has(one.approval_id));
+    const there = new Set(list.map((one) => one.approval_id));
+    for (const one of known.values())
+      if (one.status === "pending" && !there.has(one.approval_id)) ask(one.approval_id);
+    for (const one of list) learn(one);
+    if (fresh.length && !first) tell(fresh);
+    first = false;
+    draw();
+  }
+
+  /** One of very many long ones comes shortened: the rest is asked for, once. */
+  function learn(one) {
+    const before = known.get(one.approval_id);
+    if (one.shortened && before?.status === one.status && !before.shortened) return;
+    known.set(one.approval_id, one);
+    if (one.shortened && before?.status !== one.status) ask(one.approval_id);
+  }
+
+  /** One that is in the list no more, or was shortened. */
+  async function ask(approvalId) {
+    try {
+      known.set(approvalId, await get(`api/approvals/${encodeURIComponent(approvalId)}`));
+    } catch {
+      known.delete(approvalId);
+    }
+    draw();
+  }
+
+  function tell([one, ...others]) {
+    const more = others.length ? ` and ${others.length} more` : "";
+    announce(`New request from ${one.grant}: ${headlineText(one)}${more}.`);
+  }
+
+  const isPending = (one) => one.status === "pending" && one.expires_ms > desk.now();
+
+  const isCard = (one) =>
+    isPending(one) || (lingering.get(one.approval_id) ?? 0) > performance.now();
+
+  const endedMs = (one) => one.decided_ms ?? Math.min(one.expires_ms, desk.now());
+
+  function draw() {
+    const id = (one) => one.approval_id;
+    const waiting = [...known.values()].filter(isCard).sort((a, b) => b.created_ms - a.created_ms);
+    const over = [...known.values()].filter((one) => !isCard(one));
+    over.sort((a, b) => endedMs(b) - endedMs(a));
+    const homeless = losesFocus(waiting);
+    if (keyed(at("requests-list"), cards, waiting, id, (one) => card(one, own))) settle();
+    keyed(at("decided-list"), rows, all ? over : over.slice(0, FEW), id, (one) =>
+      decided(one, own),
+    );
+    show(at("decided"), over.length > 0);
+    show(at("decided-more"), !all && over.length > FEW);
+    write(at("decided-more"), `Show ${over.length - FEW} older`);
+    count(waiting.filter(isPending).length);
+    show(at("requests-none"), waiting.length === 0);
+    if (homeless) at("requests-title").focus({ preventScroll: true });
+  }
+
+  function count(pending) {
+    show(write(at("requests-count"), String(pending)), pending > 0);
+    const words = pending === 1 ? "A request waits" : "Requests wait";
+    document.title = pending ? `(${pending}) ${words} · ${TITLE}` : TITLE;
+  }
+
+  /** The focus stands in a card that is about to go. */
+  function losesFocus(waiting) {
+    const inside = document.activeElement?.closest("#requests-list > .card");
+    return Boolean(inside) && !waiting.some((one) => one.approval_id === inside.dataset.id);
+  }
+
+  /** The list moved: for a moment nothing on it decides. */
+  function settle() {
+    steadyAt = performance.now() + STEADY_MS;
+    allow();
+    setTimeout(allow, STEADY_MS + 20);
+  }
+
+  const allow = () => cards.forEach((one) => one.allow());
+
+  function tick() {
+    cards.forEach((one) => one.tick());
+    rows.forEach((one) => one.tick());
+    if ([...cards.keys()].some((id) => known.has(id) && !isCard(known.get(id)))) draw();
+  }
+
+  return { update, tick, allow, grants: () => [...known.values()].map((one) => one.grant) };
+}

@@ -1,0 +1,118 @@
+"""A request in one line, and the words that the longer account shares with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from comfy_mcp.oversight.gauge import duration, number
+from comfy_mcp.oversight.values import mapping, objects
+from comfy_mcp.quoting import name, plain, quote
+from comfy_mcp.store.asked import QUESTION, ApprovalRow
+
+__all__ = [
+    "GLANCE",
+    "amount",
+    "decided_by",
+    "few",
+    "gpu_time",
+    "is_above_one",
+    "summary",
+    "target_in_words",
+    "workflow_in_words",
+]
+
+GLANCE = 80
+"""Characters of an agent's words in a line of a list."""
+
+MANY = 12
+"""Names that are told one by one; of more only how many they are."""
+
+SHORT = 8
+"""Characters of a prompt_id that tell it from others."""
+
+_OWNERS: Mapping[str, str] = {
+    "mine": "of the agent itself",
+    "other agent": "of ANOTHER agent",
+    "human": "of a PERSON, not of an agent",
+}
+
+
+def summary(row: ApprovalRow) -> str:
+    """What is asked: ``run txt2img: 50 steps, 4.2 megapixels x 2, about 38 s of GPU time``.
+
+    It has no free text of an agent, but for a question that an agent made up: its action is all
+    there is to tell, so that stands in quotation marks.
+    """
+    facts = row.facts
+    if row.kind == QUESTION:
+        return f"the agent asks: {quote(facts.get('action', ''), GLANCE).in_marks}"
+    if "graph" in facts or "workflow" in facts:
+        size = ", ".join([*_size(mapping(facts.get("graph"))), gpu_time(facts)])
+        return f"run {workflow_in_words(facts)}: {size}"
+    touched = [target_in_words(one) for one in objects(facts.get("targets"))]
+    if touched:
+        more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
+        return f"{plain(row.tool)}: {touched[0]}{more}"
+    return plain(row.tool)
+
+
+def decided_by(row: ApprovalRow) -> str:
+    """Who decided, as a clause: ``by ada (terminal)``; empty if nobody did."""
+    channel, user = row.by.get("channel"), row.by.get("user")
+    who = f"by {plain(user, GLANCE)}" if user else ""
+    where = f"({plain(channel, GLANCE)})" if channel else ""
+    return " ".join(word for word in (who, where) if word)
+
+
+def target_in_words(target: Mapping[str, Any]) -> str:
+    """A job that would be touched, and whose it is."""
+    job = f"job {name(str(target.get('prompt_id', '?'))[:SHORT])}"
+    grant = target.get("grant")
+    whose = _OWNERS.get(str(target.get("owner")), "of somebody")
+    named = f" ({name(grant)})" if grant else ""
+    what = [name(target[key]) for key in ("workflow", "status") if target.get(key)]
+    return f"{job} {whose}{named}{': ' if what else ''}{', '.join(what)}"
+
+
+def workflow_in_words(facts: Mapping[str, Any]) -> str:
+    """Its name in the library, or that it comes from the agent."""
+    called = facts.get("workflow")
+    return "a workflow that the agent wrote" if called in {None, "inline"} else name(called)
+
+
+def gpu_time(facts: Mapping[str, Any]) -> str:
+    """How long such a job takes, by those before it."""
+    seconds = facts.get("estimate_s")
+    if isinstance(seconds, int | float) and seconds >= 0:
+        return f"about {duration(round(seconds * 1000))} of GPU time"
+    return "GPU time not known"
+
+
+def amount(value: object) -> str:
+    """A number as people write it; what is none is not known."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "?"
+    return number(round(value, 2))
+
+
+def is_above_one(value: object) -> bool:
+    """*value* is a number that is worth telling where one is the usual thing."""
+    return isinstance(value, int | float) and value > 1
+
+
+def few(names: list[str]) -> str:
+    """*names*; of many the first ones, and how many more there are."""
+    if len(names) <= MANY:
+        return ", ".join(names)
+    return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"
+
+
+def _size(graph: Mapping[str, Any]) -> list[str]:
+    found = [f"{amount(graph['steps'])} steps"] if graph.get("steps") else []
+    if graph.get("megapixels"):
+        batch = f" x {amount(graph['batch'])}" if is_above_one(graph.get("batch")) else ""
+        found.append(f"{amount(graph['megapixels'])} megapixels{batch}")
+    if is_above_one(graph.get("frames")):
+        found.append(f"{amount(graph['frames'])} frames")
+    return found or [f"{amount(graph.get('nodes'))} nodes"]
