@@ -58,6 +58,9 @@ OFFERED = {
     "cancel_job": "cancel_job stops one of yours, verified.",
     "get_policy_status": "get_policy_status says what you may do.",
     "get_server_status": "get_server_status says whether ComfyUI works, and what to do if not.",
+    "get_approval": '"[APPROVAL NEEDED]": a person has to decide. Tell the user the command in it;'
+    " get_approval waits for the answer.",
+    "request_approval": "request_approval asks a person about something of your own.",
 }
 """What is said of a tool that the caller is shown: what is hidden is not given away here."""
 
@@ -91,6 +94,8 @@ class Services:
             settings.policies, on_bad="freeze" if settings.on_bad_reload == "freeze" else "keep"
         )
         self.store = SqliteStore(settings.state)
+        # Another process has another embedded host: their jobs have nothing to do with each other.
+        self.label = settings.address.label if settings.address else f"embedded:{uuid4()}"
         self.library = Library((*settings.workflows, shipped_folder()))
         self.gate = Gate(
             self.source,
@@ -99,7 +104,7 @@ class Services:
             new_id=lambda: secrets.token_hex(8),
             reconcile=self._reconcile,
             told=trace_decision,
-            host=settings.address.label if settings.address else EMBEDDED,
+            host=self.label,
             parked=self._parked,
             command=self._command,
         )
@@ -190,7 +195,7 @@ class Services:
         address = self.settings.address or await self._embedded()
         host = client.ComfyHost(address, now_ms=self._now_ms)
         self._open.push_async_callback(host.close)
-        label = address.label if self.settings.address else f"embedded:{uuid4()}"
+        label = self.label
         jobs: Jobs = manager.Jobs(
             host, self.store, label=label, now_ms=self._now_ms, overtime=self.gate.overtime
         )

@@ -20,6 +20,9 @@ __all__ = ["complete", "nearest"]
 
 _NOT_ARGUMENTS = frozenset({"app", "caller"})
 
+_NEEDED = frozenset({("run_workflow", "workflow")})
+"""What may only be left out where a running server knows the rest of the call by its approval."""
+
 
 def complete(tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """*given* with the defaults of *tool*, a name or an alias; unchanged for an unknown tool.
@@ -33,7 +36,8 @@ def complete(tool: str, given: Mapping[str, Any]) -> dict[str, Any]:
     filled: dict[str, Any] = {}
     faults = list(_strangers(given, parameters))
     for name, parameter in parameters.items():
-        if name not in given and parameter.default is not inspect.Parameter.empty:
+        optional = (canonical(tool), name) not in _NEEDED
+        if name not in given and optional and parameter.default is not inspect.Parameter.empty:
             filled[name] = parameter.default
             continue
         if name not in given:

@@ -95,4 +95,4 @@ def _known(some: dict[bytes, float] | dict[bytes, Tried], given: bytes) -> bytes
 
 
 def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -176,6 +176,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
     try:
         read: object = json.loads(body or b"{}", object_pairs_hook=once, parse_constant=never)
+        # Half of a character could be written nowhere.
+        json.dumps(read, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["UNSAID", "Approvals", "ApprovalsInForce", "strictest", "together"]
 
@@ -23,7 +23,7 @@ class Approvals:
     expires_ms: int | None = None
     most_pending: int | None = None
     wait_ms: int | None = None
-    webhook: str | None = None
+    webhook: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

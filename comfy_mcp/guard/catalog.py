@@ -59,8 +59,8 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 """Names used by published policies, and the canonical name of the tool they mean."""
 
-KNOWN_NAMES = frozenset({*TOOLS, *ALIASES, *ALIASES.values()})
-"""Names that are not typing errors, even where this version has no such tool yet."""
+KNOWN_NAMES = frozenset({*TOOLS, *ALIASES})
+"""Names that are not typing errors."""
 
 
 def canonical(name: str) -> str:

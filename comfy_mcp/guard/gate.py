@@ -12,7 +12,7 @@ import time
 from asyncio import Task
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
@@ -32,16 +32,17 @@ from comfy_mcp.guard.admission import admission, may_be_over, reads
 from comfy_mcp.guard.asking import Asker, Desk
 from comfy_mcp.guard.call import Call, Granted, Status
 from comfy_mcp.guard.clerk import Clerk, Told
-from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for, wanted
+from comfy_mcp.guard.decide import grant_of, listed, prefix_for, wanted
 from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
 from comfy_mcp.guard.granting import Taken, granted, leave_to_stop
+from comfy_mcp.guard.hearing import Hearing, Judged
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.matter import Matter
-from comfy_mcp.guard.question import Decision, Effect, Prefix, Question, in_this_zone
+from comfy_mcp.guard.question import Decision, Effect, Prefix
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
 from comfy_mcp.guard.requests import Requests
 from comfy_mcp.guard.room import Reconcile, holding
-from comfy_mcp.guard.second_look import changed, of_others, refusal_of, stale
+from comfy_mcp.guard.second_look import changed, of_others, stale
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.standing import status_of
 from comfy_mcp.guard.whole import Tasks
@@ -63,16 +64,6 @@ log = logging.getLogger(__name__)
 
 OVERTIME_MS = 120_000
 """How long the watchdog may try to stop one job under one permit."""
-
-BROKEN = "The guard could not judge this call, so it was refused; this is a fault of the program."
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A decision and the policy it was made under."""
-
-    decision: Decision
-    loaded: Loaded
 
 
 class Gate:
@@ -118,7 +109,7 @@ class Gate:
         self._new_id = new_id
         self._reconcile = reconcile
         self._clock = clock
-        self._zone = zone
+        self._hearing = Hearing(source, now_ms, zone)
         self._clerk = Clerk(store, now_ms, told or _nobody)
         self._tasks = Tasks()
 
@@ -153,7 +144,7 @@ class Gate:
 
     def decide(self, call: Call, *, final: bool = False) -> Decision:
         """What the policy says, without any effect."""
-        return self._judge(call, final=final).decision
+        return self._hearing.judge(call, final=final).decision
 
     async def note_hidden(self, call: Call) -> None:
         """Write down that somebody called a tool that must seem not to exist."""
@@ -171,7 +162,7 @@ class Gate:
             Denied: the policy, or the operator, says no.
             RateLimited: too many refusals.
         """
-        judged = self._judge(call if checked else replace(call, args=None), final=False)
+        judged = self._hearing.judge(call if checked else replace(call, args=None), final=False)
         if judged.decision.effect is Effect.DENY:
             raise await self._refuse(call, judged, self._decision_id())
         standing = None if checked else await self._standing(call)
@@ -222,7 +213,7 @@ class Gate:
         try:
             return await self._asker.args_of(call, approval_id, decision_id)
         except Refused as refusal:
-            judged = self._judge(replace(call, args=None), final=False)
+            judged = self._hearing.judge(replace(call, args=None), final=False)
             await self._clerk.refused(call, judged.decision, decision_id, judged.loaded, refusal)
             raise
         except StateError:
@@ -252,33 +243,6 @@ class Gate:
     def _decision_id(self) -> str:
         return f"dec_{self._new_id()}"
 
-    def _question(self, call: Call, *, final: bool) -> Question:
-        now_ms = self._now_ms()
-        return Question(
-            tool=call.tool,
-            identity=call.identity,
-            transport=call.transport,
-            args=call.args,
-            final=final,
-            owner=call.owner,
-            whatever_runs=call.whatever_runs,
-            run=call.run,
-            at_ms=now_ms,
-            at=in_this_zone(now_ms, self._zone),
-        )
-
-    def _judge(self, call: Call, *, final: bool) -> _Judged:
-        """The policy's word; whatever it stumbles over, the word is no."""
-        loaded = self.loaded
-        if self.source.closed is not None:
-            why = "The newest policy file cannot be used, and until it can everything is refused."
-            return _Judged(refusal_of("policy_unavailable", why), loaded)
-        try:
-            return _Judged(decide(loaded.policy, self._question(call, final=final)), loaded)
-        except Exception:
-            log.exception("A call of %.128r could not be judged.", call.tool)
-            return _Judged(refusal_of("policy_unavailable", BROKEN), loaded)
-
     async def _standing(self, call: Call) -> Frozen | Cooling | None:
         try:
             return await self._store.standing(call.grant, self._now_ms(), reads=reads(call))
@@ -289,7 +253,7 @@ class Gate:
     async def _refuse(
         self,
         call: Call,
-        judged: _Judged,
+        judged: Judged,
         decision_id: str,
         standing: Frozen | Cooling | None = None,
     ) -> Refused:
@@ -311,10 +275,9 @@ class Gate:
     async def _with_a_person(self, call: Call, matter: Matter, decision_id: str) -> Call:
         """*call* itself, or the one that a person let through, where one has to be asked.
 
-        Whoever has changed the policy by the time of the yes: the whole call is judged again after.
+        Whatever became of the policy by the time of the yes: the whole call is judged again then.
         """
-        await self.source.refresh()
-        judged = self._judge(call, final=True)
+        judged = self._hearing.judge(call, final=True)
         if judged.decision.effect is not Effect.APPROVAL or judged.decision.grant != call.grant:
             return call
         try:
@@ -368,14 +331,14 @@ class Gate:
             return Taken(written=False)
         return Taken(written=True, repeated=again)
 
-    async def _allowed(self, call: Call, decision_id: str) -> _Judged:
+    async def _allowed(self, call: Call, decision_id: str) -> Judged:
         """The policy's yes to the whole call; all that it stops are the caller's own jobs.
 
         Raises:
             Refused: it says something else.
             StateError: whose jobs they are cannot be read.
         """
-        judged = self._judge(call, final=True)
+        judged = self._hearing.judge(call, final=True)
         if judged.decision.effect is Effect.DENY:
             raise await self._refuse(call, judged, decision_id)
         no = (
@@ -399,7 +362,7 @@ class Gate:
         if row is None:
             return None
         # Nothing is run: rules about graphs and limits have had their say when it was.
-        judged = self._judge(replace(call, run=None, job=None), final=False)
+        judged = self._hearing.judge(replace(call, run=None, job=None), final=False)
         standing = await self._standing(call)
         if standing is not None or judged.decision.effect is Effect.DENY:
             raise await self._refuse(call, judged, decision_id, standing)
@@ -408,7 +371,7 @@ class Gate:
             raise await self._refuse(call, replace(judged, decision=no), decision_id)
         return await self._repeated(call, judged, decision_id, row)
 
-    async def _repeated(self, call: Call, judged: _Judged, decision_id: str, row: JobRow) -> JobRow:
+    async def _repeated(self, call: Call, judged: Judged, decision_id: str, row: JobRow) -> JobRow:
         """Write the repeat down; another request under the same key is refused."""
         record = of_repeat(call, judged.decision, decision_id, judged.loaded.revision, row)
         if not is_same(call, row):
@@ -418,7 +381,7 @@ class Gate:
         self._clerk.tell(record)
         return row
 
-    async def _reserve(self, call: Call, judged: _Judged, decision_id: str) -> JobRow | None:
+    async def _reserve(self, call: Call, judged: Judged, decision_id: str) -> JobRow | None:
         decision = judged.decision
         record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
         taken = admission(call, decision, decision_id, self._now_ms(), record)

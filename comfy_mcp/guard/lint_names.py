@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfy_mcp.errors import Fault
-from comfy_mcp.guard.catalog import ALIASES, KNOWN_NAMES, TOOLS, canonical
+from comfy_mcp.guard.catalog import ALIASES, KNOWN_NAMES, TOOLS
 from comfy_mcp.guard.lint_reach import all_layers, named
 from comfy_mcp.guard.node import nearest
 from comfy_mcp.guard.policy import Place
@@ -26,11 +26,10 @@ def name_faults(policy: Policy) -> Iterator[Fault]:
 
 
 def name_warnings(policy: Policy) -> Iterator[str]:
-    """Unknown names elsewhere, and names that only a later version will have."""
+    """Unknown names elsewhere."""
     for layer in all_layers(policy):
         if not _lets_pass(policy, layer):
             yield from map(str, _unknown(layer, "so this entry has no effect"))
-        yield from _not_yet(layer)
 
 
 def _lets_pass(policy: Policy, layer: Layer) -> bool:
@@ -51,10 +50,3 @@ def _unknown(layer: Layer, effect: str) -> Iterator[Fault]:
         if name not in KNOWN_NAMES and not named(name):
             cause = f'no tool has the name "{name}", {effect}.'
             yield Fault(where, cause, nearest(name, TOOLS, ALIASES))
-
-
-def _not_yet(layer: Layer) -> Iterator[str]:
-    for where, name in _names(layer):
-        if name in KNOWN_NAMES and canonical(name) not in TOOLS:
-            meant = f" (by which {canonical(name)} is meant)" if name in ALIASES else ""
-            yield f'{where}: this version has no tool "{name}"{meant}: the entry has no effect yet.'

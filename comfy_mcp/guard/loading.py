@@ -8,7 +8,7 @@ import shlex
 import stat
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,15 @@ class Loaded:
     """A policy that can be used, and what its owner should know about it.
 
     *sources* are the files it was made of; *revision* is ``sha256:`` and a digest of their
-    content, which does not depend on their order, names, white space or order of keys.
+    content, which does not depend on their order, names, white space or order of keys. *texts* has
+    each source with its text as it was read; a webhook in it is a secret.
     """
 
     policy: Policy
     warnings: tuple[str, ...]
     sources: tuple[str, ...]
     revision: str
+    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,9 @@ def _combine(texts: list[_Text], now_ms: int | None) -> Loaded:
     if found:
         raise _unusable(sources, found)
     at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    return Loaded(policy, (*notes, *warnings(policy, at_ms)), sources, _revision(texts))
+    told = (*notes, *warnings(policy, at_ms))
+    kept = tuple((text.source, text.text) for text in texts)
+    return Loaded(policy, told, sources, _revision(texts), kept)
 
 
 def _read_all(texts: list[_Text]) -> tuple[tuple[PolicyFile, ...], tuple[Fault, ...]]:

@@ -12,12 +12,13 @@ from comfy_mcp.guard.in_force import Check
 from comfy_mcp.guard.lookup import MISSING, WRONG, values
 from comfy_mcp.guard.policy import Condition
 
-__all__ = ["denied_in_words", "required_in_words"]
+__all__ = ["asked_in_words", "denied_in_words", "required_in_words"]
 
 Told = tuple[str, Mapping[str, Any] | None]
 
 _MANY = 200
 _MOST = 10**18
+_NUMERIC = frozenset({"lt", "lte", "gt", "gte"})
 _OPS = {
     "eq": "be {}",
     "neq": "not be {}",
@@ -60,8 +61,18 @@ def denied_in_words(case: Case, check: Check) -> Told:
     return f"{_named(check)}The policy denies this because of {' and '.join(parts)}.", fix
 
 
+def asked_in_words(conditions: tuple[Condition, ...]) -> str:
+    """When a person is asked; as of a denial, only numbers are told."""
+    return " and ".join(
+        f"{one.path.text} {_OPS[one.op].format(_text(one.value)).removeprefix('be ')}"
+        if one.op in _NUMERIC
+        else one.path.text
+        for one in conditions
+    )
+
+
 def _denied(case: Case, condition: Condition) -> str:
-    if condition.op not in {"lt", "lte", "gt", "gte"}:
+    if condition.op not in _NUMERIC:
         return condition.path.text
     must = _OPS[condition.op].format(_text(condition.value)).removeprefix("be ")
     return f"{condition.path.text} {must} (it is {_found(values(case, condition.path))})"

@@ -127,9 +127,9 @@ class Jobs:
     ) -> Submitted:
         """Queue *graph* for *grant*; the journal must know it already.
 
-        *drawn* says what was left to chance: it is kept with the job. *front*: before all that
-        wait. A caller that is cancelled meanwhile does not tear the request apart: it is finished
-        and written down all the same.
+        *drawn* says what was left to chance, or changed by a person: it is kept with the job.
+        *front*: before all that wait. A caller that is cancelled meanwhile does not tear the
+        request apart: it is finished and written down all the same.
 
         Raises:
             HostError: ComfyUI did not take it (HostRejected: and said why).

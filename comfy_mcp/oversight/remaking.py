@@ -62,9 +62,10 @@ def changed(
     if judge is None:
         return Changed(remade.payload, effect, told, remade.changes)
     judged = judge(Trial(row, _args(row, after), facts, now_ms))
-    unknown = judged.code == "undetermined" or _always(row, judge, judged, now_ms)
-    later = judged.refused and unknown
-    refused = judged if judged.refused and not later else None
+    if not judged.refused:
+        return Changed(remade.payload, effect, told, remade.changes)
+    later = judged.code == "undetermined" or _always(row, judge, judged, now_ms)
+    refused = None if later else judged
     return Changed(remade.payload, effect, told, remade.changes, refused, later)
 
 

@@ -53,10 +53,7 @@ def _status(row: ApprovalRow, now_ms: int) -> Iterator[Line]:
         until = f"until {moment(row.expires_ms)} ({duration(max(0, left))} left)"
         yield "status", f"{row.status}, {until}"
     elif row.status == EXPIRED:
-        yield (
-            "status",
-            f"expired {duration(max(0, -left))} ago: nobody decided, or nobody came back",
-        )
+        yield "status", f"expired {duration(max(0, -left))} ago"
     else:
         yield "status", row.status
 
@@ -101,7 +98,7 @@ def _graph(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
     if not graph:
         return
     classes = mapping(graph.get("classes"))
-    counted = [f"{name(one)}{f' x {n}' if n != 1 else ''}" for one, n in classes.items()]
+    counted = [f"{name(one)}{f' x {amount(n)}' if n != 1 else ''}" for one, n in classes.items()]
     yield "nodes", f"{amount(graph.get('nodes', len(classes)))}: {few(counted)}"
     for folder, names in mapping(graph.get("models")).items():
         yield "models", f"{name(folder)}: {few([name(one) for one in items(names)])}"

@@ -43,7 +43,6 @@ _ADD = """
 _OPEN = "SELECT id, decision_id FROM jobs WHERE prompt_id = ? AND open = 1"
 _MOVE = """
     UPDATE jobs SET status = :status, open = :open, changed_ms = :now_ms,
-        progress = CASE WHEN :open THEN progress END,
         result = coalesce(:result, result), gpu_ms = :gpu_ms,
         running_ms = CASE :status
             WHEN 'in_progress' THEN coalesce(running_ms, :now_ms) ELSE running_ms

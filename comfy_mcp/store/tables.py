@@ -168,7 +168,7 @@ _FOURTH = (
         WHERE status IN ('pending', 'approved')""",
     "CREATE INDEX approvals_by_owner ON approvals (owner, id, status, expires_ms)",
     "CREATE INDEX approvals_told ON approvals (told)",
-    # Of a job that has not ended: a server of an older version that ends one leaves it standing.
+    # Nobody clears it: it says something of jobs that have not ended, and is read of these only.
     "ALTER TABLE jobs ADD COLUMN progress TEXT",
 )
 

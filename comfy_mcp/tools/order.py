@@ -110,9 +110,9 @@ async def approved(app: App, order: Order, row: ApprovalRow) -> Order:
 
     def work() -> Order:
         payload = row.payload
-        filled = Filled(
-            parse_graph(payload["graph"]), dict(payload["values"]), tuple(payload["drawn"])
-        )
+        # What a person has set is left to chance no more.
+        drawn = tuple(name for name in payload["drawn"] if name not in row.changes)
+        filled = Filled(parse_graph(payload["graph"]), dict(payload["values"]), drawn)
         return replace(
             order, filled=filled, front=bool(payload["front"]), changed=_told(row.changes)
         )

@@ -120,15 +120,16 @@ async def _submitted(
             grant=job.grant,
             permit=granted.submit,
             front=order.front,
-            drawn=tuple(
-                f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn
+            drawn=(
+                *(f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn),
+                *order.changed,
             ),
         )
     )
     await asyncio.wait([underway.submitting], timeout=PATIENCE)
     if underway.submitting.done():
         _raise_if_failed(underway.submitting, job)
-    return list(order.changed)
+    return []
 
 
 async def _unless_refused(

@@ -13,6 +13,7 @@ from comfy_mcp.guard.callers import Caller as Known
 from comfy_mcp.guard.callers import grants_of
 from comfy_mcp.guard.compiling import in_force
 from comfy_mcp.guard.in_force import InForce, Models
+from comfy_mcp.guard.predicates_in_words import asked_in_words
 from comfy_mcp.guard.question import AppliedLimit, Effect, Prefix
 from comfy_mcp.guard.vocabulary import GPU_MAXIMA
 from comfy_mcp.store.protocol import UNIT, Frozen, Use
@@ -105,6 +106,7 @@ class GpuCaps(BaseModel):
     output_prefix: str | None = None
     api_nodes: str | None = None
     queue_jump: str | None = None
+    asks_a_person_if: list[str] | None = None
 
 
 class PolicyStatus(BaseModel):
@@ -242,6 +244,8 @@ def _gpu(rules: InForce, prefix: Prefix | None, few: int) -> GpuCaps:
         output_prefix=_cut(prefix.text) if prefix else None,
         api_nodes=words.api_nodes.value,
         queue_jump=words.queue_jump.value,
+        asks_a_person_if=[_cut(asked_in_words(one.when)) for one in rules.asks if one.when][:few]
+        or None,
     )
 
 

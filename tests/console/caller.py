@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,6 +182,13 @@ async def connected(
         # It may have hung up on us, which some tests are about.
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something in this process of which nobody is told."""
+    async with asyncio.timeout(SECONDS):
+        while not condition():  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
 
 
 async def signed_in(console: Console, terminal: Terminal) -> Caller:

@@ -289,7 +289,7 @@ async def test_reading_has_no_effect_whatever_is_read(
     assert (await operator.get("/api/session")).status == 200
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
 async def test_other_methods_are_not_allowed(
     console: Console, operator: Caller, method: str
 ) -> None:
@@ -385,6 +385,7 @@ async def test_a_body_of_another_shape_is_refused_and_does_nothing(
         b'{"a":NaN}',
         b'{"grant":"*","grant":"a"}',
         b"\xff\xfe",
+        b'{"grant":"\\ud800"}',
         b"[" * 60_000,
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from comfy_mcp.guard.catalog import ALIASES, TOOLS
 from comfy_mcp.guard.loading import parse
-from comfy_mcp.guard.vocabulary import APPROVAL, FILE, GPU, LIMIT, RATE, RULE, Keys
+from comfy_mcp.guard.vocabulary import APPROVAL, APPROVALS, FILE, GPU, LIMIT, RATE, RULE, Keys
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def test_the_page_names_every_tool(name: str) -> None:
     assert f"`{name}`" in PAGE
 
 
-@pytest.mark.parametrize("keys", [FILE, RULE, LIMIT, RATE, APPROVAL, GPU])
+@pytest.mark.parametrize("keys", [FILE, RULE, LIMIT, RATE, APPROVAL, APPROVALS, GPU])
 def test_the_page_names_every_key(keys: Keys) -> None:
     later = PAGE[PAGE.index("## What is not supported yet") :]
     for key in keys.now:

@@ -274,11 +274,12 @@ facts = st.builds(
         ),
     ),
 )
+foreign = st.builds(JobFile, st.sampled_from(["output", "temp"]), texts, texts, texts, texts, texts)
 measured = st.builds(
     Run,
     facts,
     st.none() | st.integers(0, 4),
-    mostly((), st.builds(JobFile, texts, texts, texts, texts, texts, texts).map(lambda f: (f,))),
+    mostly((), foreign.map(lambda file: (file,))),
     st.none() | st.integers(-1, 9000),
     mostly(common=False, rare=st.booleans()),
 )

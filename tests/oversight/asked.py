@@ -96,13 +96,11 @@ def run_request(policy: Path | None = None, number: int = 1, **params: Any) -> N
     return new(number, payload, facts, policy=load([policy] if policy else []).revision)
 
 
-def inline_request(graph: Mapping[str, Any], number: int = 1, **more: Any) -> NewApproval:
+def inline_request(graph: Mapping[str, Any], /, number: int = 1, **more: Any) -> NewApproval:
     """The request for a run of a graph that the agent wrote itself."""
     parsed = parse_graph(dict(graph))
     filled = fill(parsed, None, {}, draw_seed=lambda: 7)
-    made = frozen(
-        filled, workflow="inline", base=parsed, manifest=None, prefix=None, front=False
-    )
+    made = frozen(filled, workflow="inline", base=parsed, manifest=None, prefix=None, front=False)
     request = run_request(number=number)
     facts = {
         **request.facts,
@@ -133,7 +131,9 @@ def stop_request(number: int = 1, **target: Any) -> NewApproval:
     return replace(made, tool="interrupt_execution")
 
 
-def question(number: int = 1, action: str = "May I delete the drafts?", **context: Any) -> NewApproval:
+def question(
+    number: int = 1, action: str = "May I delete the drafts?", **context: Any
+) -> NewApproval:
     """A request that an agent made up itself."""
     context = context or {"drafts": 12, "folder": "drafts"}
     facts = {

@@ -512,6 +512,8 @@ async def test_the_mark_changes_whenever_a_request_is_made_moves_or_expires(stor
     assert await is_new(NOW + SECOND)
     await store.admit(spending(now_ms=NOW + SECOND))
     assert await is_new(NOW + SECOND)
+    # It is the number of the row in the log that tells of the last move.
+    assert marks[-1] == ((await store.head()).seq, 0)
 
 
 async def test_reading_writes_nothing(store: Store) -> None:

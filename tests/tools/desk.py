@@ -29,6 +29,10 @@ EVERYTHING = {
         "list_jobs": {},
         "clear_queue": {},
         "get_server_status": {},
+        "get_approval": {},
+        "list_approvals": {},
+        "request_approval": {},
+        "cancel_approval": {},
     },
 }
 

@@ -30,6 +30,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "list_jobs": {},
     "clear_queue": {},
     "get_server_status": {},
+    "get_approval": {"approval_id": "apr_0000000000000000"},
+    "list_approvals": {},
+    "request_approval": {"action": "Use the large model"},
+    "cancel_approval": {"approval_id": "apr_0000000000000000"},
 }
 
 
@@ -61,8 +65,8 @@ async def test_the_list_of_tools_stays_within_what_a_model_should_read(sit: Sit)
 
     whole = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed]
     read = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in whole]
-    assert len(json.dumps(read)) < 6_000
-    assert len(json.dumps(whole)) < 18_000
+    assert len(json.dumps(read)) < 7_500
+    assert len(json.dumps(whole)) < 24_000
 
 
 @pytest.mark.parametrize("tool", sorted(ARGUMENTS))

@@ -141,6 +141,21 @@ async def test_caps_on_workflows_are_plain_facts(sit: Sit) -> None:
     assert (budget["used_s"], budget["max_s"], budget["window_s"]) == (0, 600, 3600)
 
 
+async def test_when_a_run_needs_a_person_is_told_in_numbers_and_never_in_patterns(
+    sit: Sit,
+) -> None:
+    large = {"path": "graph.megapixels", "op": "gt", "value": 2}
+    named = {"path": "args.workflow", "op": "glob", "value": "secret-*"}
+    rule = {"require_approval": {"when": [large]}}
+    every = {"require_approval": {"when": [named]}}
+
+    async with sit(policy({"run_workflow": rule, "run_*": every})) as desk:
+        found = await status(desk)
+
+    assert found["gpu"]["asks_a_person_if"] == ["graph.megapixels above 2", "args.workflow"]
+    assert "secret" not in json.dumps(found)
+
+
 async def test_a_run_counts_in_the_budget_of_gpu_time(sit: Sit, host: EmbeddedHost) -> None:
     host.faults = Faults(node_ms=60_000)
     gpu = {"max_seconds_per_job": 90, "gpu_seconds": [{"window": "hour", "max": 100}]}

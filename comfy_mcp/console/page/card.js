@@ -20,7 +20,8 @@ export const OUTCOMES = {
 
 /**
  * {element, update(approval), tick(), allow()}. `desk` gives now(), queue(), open(pictures, index),
- * mayDecide(), and hears decided(approval) and learned(approval).
+ * mayDecide(), and hears deciding(approval), then decided(approval) or undecided(approval), and
+ * learned(approval).
  */
 export function card(approval, desk) {
   const face = faceOf(approval);
@@ -66,6 +67,7 @@ export function card(approval, desk) {
       const reason = face.reason.value.trim();
       const changes = what === "approve" && state.form ? state.form.changes() : {};
       state.busy = true;
+      desk.deciding(state.approval);
       allow();
       const path = `api/approvals/${encodeURIComponent(state.approval.approval_id)}/${what}`;
       finish(await post(path, what === "approve" ? { reason, changes } : { reason }));
@@ -83,6 +85,7 @@ export function card(approval, desk) {
 
   function fail(refusal) {
     state.busy = false;
+    desk.undecided(state.approval);
     write(face.problem, [refusal.message, refusal.fix].filter(Boolean).join(" "));
     show(face.problem, true);
     if (refusal.approval && refusal.approval.status !== "pending") desk.learned(refusal.approval);

@@ -2,14 +2,14 @@
 
 import { audit } from "./audit.js";
 import { announce, at, clean, el, fill, said, show, write } from "./dom.js";
-import { freeze } from "./freeze.js";
+import { freeze, frozen } from "./freeze.js";
 import { jobs } from "./jobs.js";
 import { limits } from "./limits.js";
 import { policy } from "./policy.js";
 import { requests } from "./requests.js";
 import * as server from "./server.js";
 import { viewer } from "./viewer.js";
-import { EVERYBODY, together, whom } from "./words.js";
+import { EVERYBODY } from "./words.js";
 
 let stream = null;
 let ahead = 0; // the server's clock is ahead of this one by so many milliseconds
@@ -140,10 +140,7 @@ function signedOut(refusal, byLink) {
   connected = false;
   document.title = "Operator's console";
   view("signed-out");
-  const words = byLink ? [refusal.message, refusal.fix].filter(Boolean).join(" ") : "";
-  write(at("signed-out-error"), words);
-  show(at("signed-out-error"), Boolean(words));
-  if (refusal?.command) write(at("signed-out-command"), refusal.command);
+  show(write(at("signed-out-error"), byLink ? refusal.message : ""), byLink);
   at("signed-out-title").focus();
 }
 
@@ -190,14 +187,10 @@ function drawBanners() {
         `ComfyUI does not answer. ${last.comfyui.words ?? ""} You can decide all the same.`,
       ),
     );
-  const frozen = last?.freezes ?? [];
-  if (frozen.length) {
-    const everybody = frozen.some((one) => one.grant === EVERYBODY);
-    const who = everybody
-      ? "Everybody is"
-      : `${together(frozen.map((one) => whom(one.grant)))} ${frozen.length === 1 ? "is" : "are"}`;
-    banners.push(banner("ice", `${who} frozen.`, el("a", { href: "#freeze" }, "See")));
-  }
+  if (last?.freezes?.length)
+    banners.push(
+      banner("ice", `${frozen(last.freezes)} frozen.`, el("a", { href: "#freeze" }, "See")),
+    );
   if (last?.policy?.degraded)
     banners.push(
       banner(

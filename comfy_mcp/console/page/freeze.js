@@ -2,7 +2,7 @@
 
 import { announce, at, el, fill, keyed, said, show, write } from "./dom.js";
 import { post } from "./server.js";
-import { EVERYBODY, ago, stamp, together, whom } from "./words.js";
+import { EVERYBODY, shortStamp, stamp, together, whom } from "./words.js";
 
 /** The section. `desk` gives {now(), grants(), sure(question)}; `update(freezes)` brings it up to date. */
 export function freeze(desk) {
@@ -78,13 +78,7 @@ export function freeze(desk) {
         a.grant.localeCompare(b.grant),
     );
     const everybody = latest.some((one) => one.grant === EVERYBODY);
-    const state =
-      latest.length === 0
-        ? "Nobody is frozen"
-        : everybody
-          ? "Everybody is frozen"
-          : `${together(latest.map((one) => one.grant))} ${latest.length === 1 ? "is" : "are"} frozen`;
-    write(at("freeze-state"), state);
+    write(at("freeze-state"), `${frozen(latest)} frozen`);
     write(
       at("freeze-words"),
       latest.length === 0
@@ -92,11 +86,8 @@ export function freeze(desk) {
         : "Every call that would start, stop or change something is refused.",
     );
     at("freeze-switch").classList.toggle("on", latest.length > 0);
-    write(
-      at("freeze-open"),
-      everybody ? "Freeze one agent, too" : latest.length ? "Freeze more" : "Freeze",
-    );
-    show(at("freeze-open"), !everybody || desk.grants().length > 0);
+    write(at("freeze-open"), latest.length ? "Freeze others, too" : "Freeze");
+    show(at("freeze-open"), !everybody);
     keyed(
       at("freeze-list"),
       rows,
@@ -108,6 +99,13 @@ export function freeze(desk) {
   }
 
   return { update, open, tick: () => rows.forEach((one) => one.update()) };
+}
+
+/** "Nobody is", "Everybody is", "a and b are". */
+export function frozen(list) {
+  if (!list.length) return "Nobody is";
+  if (list.some((one) => one.grant === EVERYBODY)) return "Everybody is";
+  return `${together(list.map((one) => one.grant))} ${list.length === 1 ? "is" : "are"}`;
 }
 
 function choice(grant, checked, heard) {
@@ -147,5 +145,5 @@ function row(one, desk, unfreeze) {
       "Unfreeze",
     ),
   );
-  return { element, update: () => write(since, `since ${ago(one.at_ms, desk.now())}`) };
+  return { element, update: () => write(since, `since ${shortStamp(one.at_ms, desk.now())}`) };
 }

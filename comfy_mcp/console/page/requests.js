@@ -27,6 +27,9 @@ export function requests(desk) {
   const own = {
     ...desk,
     mayDecide: () => desk.connected() && performance.now() >= steadyAt,
+    // The stream may be faster than the answer: the card stays until that is there, too.
+    deciding: (approval) => lingering.set(approval.approval_id, Infinity),
+    undecided: (approval) => lingering.delete(approval.approval_id),
     decided(approval) {
       lingering.set(approval.approval_id, performance.now() + LINGER_MS);
       setTimeout(draw, LINGER_MS + 50);

@@ -12,7 +12,6 @@ export class Refusal extends Error {
     super(body?.error || `The console answered ${status}.`);
     this.status = status;
     this.fix = body?.fix ?? "";
-    this.command = body?.command ?? "";
     this.approval = body?.approval ?? null;
   }
 }

@@ -1,0 +1,156 @@
+"""A whole house: a ComfyUI, a state, agents as processes of their own, and the operator's console."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from comfy_mcp.embedded import EmbeddedHost
+
+SECONDS = 30
+"""The most that a process may take to say something."""
+
+ROOT = Path(__file__).parent.parent.parent
+
+KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START")
+
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/#key=\S+")
+
+POLICY: Mapping[str, Any] = {
+    "version": "1",
+    "default": "deny",
+    "tools": {
+        "run_workflow": {
+            "require_approval": {
+                "when": [{"path": "graph.megapixels", "op": "gt", "value": 0.2}],
+                "reason": "Above 0.2 megapixels a person looks first.",
+            },
+            "limits": [{"counter": "executes", "window": "minute", "max": 10, "scope": "grant"}],
+        },
+        "get_job": {},
+        "view_output": {},
+        "cancel_job": {},
+        "interrupt_execution": {"require_approval": True},
+        "get_approval": {},
+        "list_approvals": {},
+        "request_approval": {},
+        "cancel_approval": {},
+    },
+    "gpu": {"max_in_flight": 4, "max_megapixels": 4, "gpu_seconds": [{"window": "hour", "max": 900}]},
+}
+
+
+@dataclass
+class Console:
+    """The console's process; *lines* is what the operator's terminal shows."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list[str])
+    _used: int = 0
+
+    async def link(self) -> str:
+        """A sign-in link that was not used yet: each sign-in prints the next."""
+        async with asyncio.timeout(SECONDS):
+            while len(found := LINK.findall("\n".join(self.lines))) <= self._used:
+                await self._read()
+        self._used += 1
+        link: str = found[self._used - 1]
+        return link
+
+    async def _read(self) -> None:
+        if self.process.stdout is None:
+            raise AssertionError("the console has no terminal")
+        line = await self.process.stdout.readline()
+        if not line:
+            raise AssertionError("the console has ended: " + "\n".join(self.lines))
+        self.lines.append(line.decode().rstrip())
+
+
+@dataclass
+class House:
+    """Everything but agents and consoles, which come and go; *policy* can be written anew."""
+
+    host: EmbeddedHost
+    folder: Path
+
+    @property
+    def policy(self) -> Path:
+        """The policy's file."""
+        return self.folder / "policy.json"
+
+    def rule(self, policy: Mapping[str, Any] = POLICY) -> None:
+        """Have *policy* in force."""
+        self.policy.write_text(json.dumps(policy, indent=2), encoding="utf-8")
+        self.policy.chmod(0o600)
+
+    def environ(self) -> dict[str, str]:
+        """The environment of every process here."""
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        own = {
+            "PYTHONPATH": str(ROOT),
+            "COMFYUI_HOST": self.host.url,
+            "COMFY_MCP_STATE": str(self.folder / "state"),
+            "COMFY_MCP_POLICY": str(self.policy),
+        }
+        return kept | own
+
+    @asynccontextmanager
+    async def agent(self, grant: str = "studio") -> AsyncGenerator[Client]:
+        """An agent's client, with a server of its own over stdio."""
+        start = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "comfy_mcp", "serve", "--grant", grant],
+            env=self.environ(),
+            cwd=self.folder,
+        )
+        with (self.folder / f"{grant}.log").open("w", encoding="utf-8") as log:
+            async with Client(
+                stdio_client(start, errlog=log), read_timeout_seconds=SECONDS
+            ) as client:
+                yield client
+
+    @asynccontextmanager
+    async def console(self, port: int = 0) -> AsyncGenerator[Console]:
+        """A console on a port of its own, until a signal ends it."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "comfy_mcp", "console", "--port", str(port)),
+            env=self.environ(),
+            cwd=self.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            yield Console(process)
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            async with asyncio.timeout(SECONDS):
+                await process.communicate()
+
+
+@asynccontextmanager
+async def house(folder: Path) -> AsyncGenerator[House]:
+    """A house in *folder*, with the policy from above."""
+    async with EmbeddedHost(folder=folder / "comfyui") as host:
+        made = House(host, folder)
+        made.rule()
+        yield made
+
+
+async def call(agent: Client, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the agent is told: the structured result, or the refusal with ``"refused": True``."""
+    result = await agent.call_tool(tool, dict(arguments))
+    told: dict[str, Any] = dict(result.structured_content or {})
+    return {"refused": True, **told} if result.is_error else told
