@@ -50,6 +50,8 @@ class Pictures:
         row = await found(self._parts, ask.parts["id"])
         name, digest = _input(row.facts, int(ask.parts["n"]))
         host = self._host()
+        if row.host != self._parts.label:
+            raise _none("The request is for another ComfyUI than the one that is shown here.")
         place = place_of(name)
         if place is None:
             raise _none("Its name may mean more than one file.")

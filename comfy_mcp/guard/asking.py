@@ -83,8 +83,6 @@ class Asker:
             AskClient: the client is to be asked first.
             StateError: the state cannot be used.
         """
-        if decision.asking is None:
-            raise AssertionError("a person is to be asked without a rule that says so")
         row, is_new = await self._row(call, decision, loaded, matter, decision_id)
         if row.status == PENDING and matter.asks_client and row.channel in CLIENT_MAY:
             raise AskClient(row)
@@ -134,13 +132,15 @@ class Asker:
         self, call: Call, decision: Decision, loaded: Loaded, matter: Matter, decision_id: str
     ) -> tuple[ApprovalRow, bool]:
         """The request that stands for *call*, made now if there is none."""
-        desk = self._desk
+        desk, asking = self._desk, _asking(decision)
         match = digest(
             {
                 "tool": canonical(call.tool),
                 "args": asked_args(call.args),
                 "target": call.target,
                 "bound": dict(await matter.bound()),
+                # Rules can look at the clock: an answer is for those that asked for it.
+                "asks": [asking.channel, *sorted(asking.reasons)],
             }
         )
         row = await desk.store.standing_approval(desk.now_ms(), call.grant, desk.host, CALL, match)
@@ -149,9 +149,9 @@ class Asker:
         ):
             return row, False
         await self._room(call, decision, decision_id)
-        new = await self._new(call, decision.asking, loaded, matter, match)
-        most = loaded.policy.approvals.most_pending or 0
+        new = await self._new(call, asking, loaded, matter, match)
         record = _requested(new, decision_id)
+        most = loaded.policy.approvals.most_pending
         parked = await desk.store.park(desk.now_ms(), new, record, most=most)
         if isinstance(parked, Crowded):
             raise refusals.crowded(parked.pending, decision_id)
@@ -160,10 +160,8 @@ class Asker:
         return parked.row, parked.is_new
 
     async def _new(
-        self, call: Call, asking: Asking | None, loaded: Loaded, matter: Matter, match: str
+        self, call: Call, asking: Asking, loaded: Loaded, matter: Matter, match: str
     ) -> NewApproval:
-        if asking is None:
-            raise AssertionError("a person is to be asked without a rule that says so")
         frozen = await matter.frozen()
         args, asked = dict(call.args or {}), asked_args(call.args)
         waits = {name: value for name, value in args.items() if name not in asked}
@@ -244,9 +242,15 @@ MOST_TARGETS = 20
 
 def patience_s(call: Call, loaded: Loaded) -> float:
     """How long *call* may wait for a person: its own wait, and no longer than the policy says."""
-    most = (loaded.policy.approvals.wait_ms or 0) / 1000
+    most = loaded.policy.approvals.wait_ms / 1000
     own = (call.args or {}).get("wait_seconds")
     return min(most, own) if isinstance(own, int | float) else most
+
+
+def _asking(decision: Decision) -> Asking:
+    if decision.asking is None:
+        raise AssertionError("a person is to be asked without a rule that says so")
+    return decision.asking
 
 
 def _spend(row: ApprovalRow) -> Spend:

@@ -61,7 +61,7 @@ def outdated(decision_id: str) -> Refused:
     """The yes was for something else than what would be done now."""
     return Denied(
         Denial(
-            code="policy_unavailable",
+            code="approval_outdated",
             reason="What was approved is no longer what would be done: call again to ask anew.",
             rule="",
             decision_id=decision_id,
@@ -111,8 +111,8 @@ def _minutes(seconds: float) -> str:
 def _denied(row: ApprovalRow) -> tuple[str, str]:
     by_client = row.by.get("assurance") == "client"
     who = "Your client did not confirm this" if by_client else "A person said no"
-    said = f': "{row.reason[:MAX_REASON]}"' if row.reason else "."
-    return "approval_denied", f"{who}{said} Do not ask for the same again; tell the user."
+    said = f' ("{row.reason[:MAX_REASON]}")' if row.reason else ""
+    return "approval_denied", f"{who}{said}. Do not ask for the same again; tell the user."
 
 
 def _expired(row: ApprovalRow) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_mcp.guard.call import Call
 from comfy_mcp.guard.question import Decision, Effect
+from comfy_mcp.store.asked import CLIENT, OPERATOR
 from comfy_mcp.store.protocol import Store
 
 __all__ = ["MOST_TARGETS", "changed", "of_others", "refusal_of", "stale"]
@@ -12,6 +13,7 @@ MOST_TARGETS = 10_000
 """Jobs that one permit may be for; a queue of ComfyUI that long could not be read any more."""
 
 CHANGED = "The policy changed while this call was judged: call again."
+WEAK = "By now the operator has to decide this, not your client: call again to ask anew."
 NOT_YOURS = (
     "{count} of the {all} jobs were not started by you, so none was stopped;"
     " stop only jobs that you started."
@@ -32,13 +34,15 @@ def changed(call: Call, decision: Decision) -> Decision | None:
 
 
 def stale(call: Call, decision: Decision, revision: str) -> Decision | None:
-    """The no to a call that needs a person's yes and has none, or one under another policy."""
-    yes = call.spend
-    if decision.effect is not Effect.APPROVAL and yes is None:
+    """The no to a call that needs a yes and has none, or one too weak, or under another policy."""
+    yes, asking = call.spend, decision.asking
+    if asking is None and yes is None:
         return None
-    if yes is not None and yes.policy == revision:
-        return None
-    return refusal_of("policy_unavailable", CHANGED)
+    if yes is None or yes.policy != revision:
+        return refusal_of("policy_unavailable", CHANGED)
+    if asking is not None and yes.assurance == CLIENT and asking.channel == OPERATOR:
+        return refusal_of("approval_outdated", WEAK)
+    return None
 
 
 async def of_others(store: Store, call: Call) -> Decision | None:

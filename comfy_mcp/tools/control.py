@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from comfy_mcp.errors import JobNotFound
+from comfy_mcp.guard.question import Effect
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.cancelling import MARGIN_MS, stopped
@@ -94,6 +95,9 @@ async def interrupt_execution(
     call = caller.call(
         target=target, owner=owner, whatever_runs=prompt_id is None, stop_ms=_ms(seconds)
     )
+    if target is None and app.gate.decide(call, final=True).effect is Effect.APPROVAL:
+        # Nobody is asked about stopping nothing.
+        return _nothing_runs()
     async with caller.admitted(app, call) as granted:
         if target is None or granted.stop is None:
             return _nothing_runs()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from comfy_mcp.guard.question import Effect
 from comfy_mcp.jobs.job import Status
 from comfy_mcp.jobs.listing import JobPage
 from comfy_mcp.tools.app import App, Caller
@@ -18,6 +19,8 @@ __all__ = ["ClearResult", "clear_queue", "list_jobs"]
 
 NAMED = 20
 """Jobs of each kind that are named in an answer."""
+
+NOTHING = "None of your jobs waits; nothing was sent."
 
 CLEAR_SECONDS = 15
 """How long taking jobs out of the queue, and looking whether they are, may take."""
@@ -65,10 +68,14 @@ async def clear_queue(
     jobs = await app.jobs()
     pending = await jobs.pending_of(caller.grant)
     stop_ms = CLEAR_SECONDS * 1000 + MARGIN_MS
-    async with caller.admitted(app, caller.call(targets=pending, stop_ms=stop_ms)) as granted:
+    call = caller.call(targets=pending, stop_ms=stop_ms)
+    if not pending and app.gate.decide(call, final=True).effect is Effect.APPROVAL:
+        # Nobody is asked about clearing nothing.
+        return ClearResult(cleared=0, message=NOTHING)
+    async with caller.admitted(app, call) as granted:
         targets = granted.call.targets
         if not targets:
-            return ClearResult(cleared=0, message="None of your jobs waits; nothing was sent.")
+            return ClearResult(cleared=0, message=NOTHING)
         if granted.stop is None:
             raise AssertionError("a stop was admitted without a permit")
         report = await clear(jobs, caller.grant, granted.stop, targets)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import shutil
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-
-from playwright.async_api import Browser, Page, Playwright, Request, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -24,12 +24,28 @@ ARGUMENTS = (
 WAIT_MS = 20_000
 """The most that a page may take for anything."""
 
-DESKTOP: Mapping[str, int] = {"width": 1280, "height": 800}
-PHONE: Mapping[str, int] = {"width": 390, "height": 844}
-NARROWEST: Mapping[str, int] = {"width": 360, "height": 740}
-
 REFUSED = "Failed to load resource"
-"""How Chromium's console tells every status above 399: a page that is refused has not failed."""
+"""How Chromium tells of every status above 399: a page that was refused has not failed."""
+
+api: Any = (
+    importlib.import_module("playwright.async_api")
+    if importlib.util.find_spec("playwright")
+    else None
+)
+"""Playwright, if it is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How large, and how light, the person's screen is."""
+
+    width: int
+    height: int
+    scheme: str = "light"
+
+
+DESKTOP = Screen(1280, 800)
+PHONE = Screen(390, 844)
 
 
 def executable() -> str | None:
@@ -37,28 +53,33 @@ def executable() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
+def missing() -> str | None:
+    """Why nothing can be tested in a browser here."""
+    if api is None:
+        return "Playwright is not installed: pip install playwright (the browser is the system's)"
+    if executable() is None:
+        return f"no browser: install one of {', '.join(NAMES)}"
+    return None
+
+
 @asynccontextmanager
-async def browser() -> AsyncGenerator[Browser]:
+async def browser() -> AsyncGenerator[Any]:
     """A browser with a profile of its own, which goes when it ends."""
-    async with async_playwright() as playwright:
-        running = await _launched(playwright)
+    async with api.async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=executable(), args=list(ARGUMENTS)
+        )
         try:
             yield running
         finally:
             await running.close()
 
 
-async def _launched(playwright: Playwright) -> Browser:
-    return await playwright.chromium.launch(
-        executable_path=executable(), args=list(ARGUMENTS), ignore_default_args=["--headless=old"]
-    )
-
-
 @dataclass
 class Watched:
-    """A page, what went wrong in it, and where its requests went (scheme and host with port)."""
+    """A page, what went wrong in it, and where its requests went (scheme, host and port)."""
 
-    page: Page
+    page: Any
     complaints: list[str] = field(default_factory=list[str])
     asked: set[str] = field(default_factory=set[str])
 
@@ -68,28 +89,26 @@ class Watched:
         self.page.on("request", self._requested)
 
     def _said(self, message: Any) -> None:
+        """Violations of the page's content security policy are told in the same way."""
         if message.type in {"error", "warning"} and not message.text.startswith(REFUSED):
             self.complaints.append(f"{message.type}: {message.text}")
 
-    def _requested(self, request: Request) -> None:
+    def _requested(self, request: Any) -> None:
         parts = urlsplit(request.url)
-        self.asked.add(f"{parts.scheme}://{parts.netloc}")
+        self.asked.add(f"{parts.scheme}://{parts.hostname}")
 
 
 @asynccontextmanager
-async def opened(
-    running: Browser, size: Mapping[str, int] = DESKTOP, scheme: str = "light"
-) -> AsyncGenerator[Watched]:
-    """A new page of a new visitor; CSP violations are among its complaints."""
+async def opened(running: Any, screen: Screen = DESKTOP) -> AsyncGenerator[Watched]:
+    """A new page of a new visitor."""
     context = await running.new_context(
-        viewport={"width": size["width"], "height": size["height"]},
-        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": screen.width, "height": screen.height},
+        color_scheme=screen.scheme,
         reduced_motion="reduce",
-        has_touch=size["width"] < 500,
+        has_touch=screen.width < DESKTOP.width,
     )
     context.set_default_timeout(WAIT_MS)
-    page = await context.new_page()
     try:
-        yield Watched(page)
+        yield Watched(await context.new_page())
     finally:
         await context.close()

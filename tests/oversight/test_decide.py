@@ -34,6 +34,8 @@ pytestmark = pytest.mark.anyio
 
 ONE = "apr_0000000000000001"
 
+WAITS_SHORTLY = {"path": "args.wait_seconds", "op": "lt", "value": 50}
+
 
 async def say(
     store: Store,
@@ -57,6 +59,11 @@ async def say(
         now_ms=at_ms,
         judge=judge_by() if judge is None else judge,
     )
+
+
+def edit(policy: Path, was: str, now: str) -> None:
+    """Somebody changes the policy's file."""
+    policy.write_text(policy.read_text().replace(was, now))
 
 
 async def audit(store: Store) -> list[Mapping[str, Any]]:
@@ -292,10 +299,8 @@ async def test_a_rule_that_refuses_what_was_asked_as_well_leaves_it_to_the_gate(
     store: Store, policy: Path
 ) -> None:
     """It knows more: here the call's own waits, which are not in what was parked."""
-    rules = json.loads(policy.read_text())
-    short = {"conditions": [{"path": "args.wait_seconds", "op": "lt", "value": 50}]}
-    rules["tools"]["run_workflow"]["require"] = [{"name": "short waits", **short}]
-    policy.write_text(json.dumps(rules))
+    short = {"name": "short waits", "conditions": [WAITS_SHORTLY]}
+    edit(policy, '"gpu":', f'"require": [{json.dumps(short)}], "gpu":')
     await parked(store, run_request(policy))
 
     kept = await say(store, steps=20)
@@ -308,7 +313,7 @@ async def test_a_yes_under_another_policy_would_be_void_and_is_not_given(
     store: Store, policy: Path
 ) -> None:
     await parked(store, run_request(policy))
-    policy.write_text(policy.read_text().replace("60", "61"))
+    edit(policy, "60", "61")
 
     yes, no = await say(store), await say(store, "no")
 
@@ -321,7 +326,7 @@ async def test_a_policy_that_broke_meanwhile_is_the_gates_affair(
     store: Store, policy: Path
 ) -> None:
     await parked(store, run_request(policy))
-    policy.write_text("{")
+    edit(policy, "}", "")
 
     changed, plain = await say(store, steps=5), await say(store)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from comfy_mcp.errors import StateError
@@ -15,11 +16,15 @@ from comfy_mcp.store import (
     Admission,
     Admitted,
     Charge,
+    NewApproval,
     NewJob,
     Refund,
+    Ruling,
     SlotCap,
+    Spend,
     SqliteStore,
 )
+from comfy_mcp.store.asked import APPROVED, CALL, OPERATOR
 
 NOW = 1_700_000_000_000
 MOST = 20
@@ -102,6 +107,25 @@ async def for_ever(store: SqliteStore, name: str, count: int) -> None:
         tell(count)
 
 
+async def ask_for_ever(store: SqliteStore, name: str, count: int) -> None:
+    """Ask for one run after another, say yes and spend it; tell of each step that was done."""
+    by = {"channel": "terminal", "user": name, "assurance": OPERATOR}
+    spend = Spend("", "e", "p")
+    while True:
+        which = f"{name}-{count}"
+        new = NewApproval(
+            which, CALL, "ann", "host", "run_workflow", which, spend.effect, spend.policy, {}, {}
+        )
+        await store.park(NOW, new, {"asked": which}, most=99)
+        tell(f"asked {which}")
+        await store.rule(NOW, which, Ruling(APPROVED, by), {"approved": which})
+        tell(f"approved {which}")
+        call = a_run(name, count, gpu_seconds(0, BUDGET_S))
+        await store.admit(replace(call, spend=replace(spend, approval_id=which)))
+        tell(f"spent {which}")
+        count += 1
+
+
 async def fill(store: SqliteStore, name: str, count: int) -> None:
     """Admit until the disk is full, which is at *count* bytes of any file."""
     import resource  # noqa: PLC0415 - POSIX only
@@ -128,6 +152,7 @@ async def main(folder: str, what: str, name: str, count: str) -> None:
 
 WORK = {
     "admit": admit,
+    "ask-for-ever": ask_for_ever,
     "churn": churn,
     "fill": fill,
     "flood": flood,

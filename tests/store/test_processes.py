@@ -13,7 +13,8 @@ import pytest
 
 import comfy_mcp
 from comfy_mcp.store import UNIT, Admission, Charge, Full, SqliteStore
-from tests.store.hammer import FEW
+from comfy_mcp.store.asked import APPROVED, PENDING, SPENT
+from tests.store.hammer import FEW, NOW
 
 pytestmark = pytest.mark.anyio
 
@@ -141,6 +142,34 @@ async def test_a_process_killed_while_it_writes_leaves_a_whole_state(
         rows, jobs, calls = await counted(store)
         assert rows == jobs == calls
         assert told <= rows <= told + 2 * (number + 1)
+    await store.close()
+
+
+async def test_a_process_killed_while_it_asks_leaves_every_request_whole(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    told: dict[str, str] = {}
+    for number, lines in enumerate((1, 2, 3, 40)):
+        victim = started("ask-for-ever", f"v{number}", 0)
+        go(victim)
+        assert victim.stdout is not None
+        heard = [victim.stdout.readline() for _ in range(lines)]
+        victim.kill()
+        victim.wait(timeout=BOUND_S)
+        heard += victim.stdout.read().splitlines()
+        told |= {which: step for step, which in (line.split() for line in heard)}
+
+    store = SqliteStore(tmp_path / "state")
+    rows = {row.approval_id: row for row in await store.approvals(NOW, count=9_999)}
+    order = {"asked": PENDING, "approved": APPROVED, "spent": SPENT}
+    done = [*order.values()]
+    for which, step in told.items():
+        # What was told is on the disk; one step more may have been done untold.
+        assert rows[which].status in done[done.index(order[step]) :][:2]
+    jobs = {job.prompt_id for job in await store.unfinished(host="host")}
+    assert jobs == {row.prompt_id for row in rows.values() if row.status == SPENT}
+    steps = sum(1 + done.index(row.status) for row in rows.values())
+    assert await store.verify() == (steps, None)
     await store.close()
 
 

@@ -86,7 +86,7 @@ function begin(found) {
       said(found.version),
       " · ",
       said(found.place),
-      " · state in ",
+      " · state: ",
       said(found.state),
     ),
   );

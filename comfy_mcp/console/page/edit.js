@@ -5,6 +5,8 @@ import { itemsOf } from "./parts.js";
 import { parsed } from "./server.js";
 import { number } from "./words.js";
 
+const ROOMY = 12; // characters that need a field of double width
+
 let made = 0;
 
 /** Some value of this request can be changed. */
@@ -149,10 +151,10 @@ function field(item, heard) {
     notes.push("Only the beginning is shown: what you write takes the place of the whole.");
   else if (item.hidden)
     notes.push("Invisible characters are left out here: if you change this, they are gone.");
-  const wide = control.tagName === "TEXTAREA";
+  const size = control.tagName === "TEXTAREA" ? "wide" : was.length > ROOMY ? "roomy" : "";
   const element = el(
     "div",
-    { class: wide ? "field wide" : "field" },
+    { class: `field ${size}` },
     el(
       "label",
       { for: id },

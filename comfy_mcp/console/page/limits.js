@@ -46,7 +46,7 @@ export function limits() {
 }
 
 function limit(one) {
-  const seconds = /seconds$/.test(one.counter);
+  const seconds = /^gpu_seconds\b/.test(one.counter);
   const amount = seconds ? lasting : number;
   const full = one.used >= one.max;
   const again =
@@ -59,7 +59,7 @@ function limit(one) {
           : "";
   return {
     key: `${one.rule} ${one.counter} ${one.holder}`,
-    name: COUNTERS[one.counter] ?? one.counter,
+    name: COUNTERS[one.counter.split("/")[0]] ?? one.counter,
     holder: one.holder,
     part: one.max > 0 ? one.used / one.max : 1,
     words: `${amount(one.used)} of ${amount(one.max)} per ${windowOf(one.window_s)}`,

@@ -19,10 +19,12 @@ export function story(approval, open) {
   };
 }
 
-/** All values that the agent gave. */
+/** All values that the agent gave, the longest words first. */
 export function itemsOf(approval) {
   const words = approval.agent_words ?? {};
-  return ["values", "inputs", "context", "args"].flatMap((list) => words[list] ?? []);
+  const all = ["values", "inputs", "context", "args"].flatMap((list) => words[list] ?? []);
+  const weight = (item) => (isText(item) && item.text.length > SHORT ? item.text.length : 0);
+  return all.sort((a, b) => weight(b) - weight(a));
 }
 
 /** The rules that want a person asked. */
@@ -43,12 +45,15 @@ export function rules(approval) {
   );
 }
 
-const isText = (item) => !("value" in item) || typeof item.value === "string";
+const isText = (item) =>
+  !("value" in item) || (typeof item.value === "string" && item.value !== "");
 
-/** Texts that are shown as facts already: names of files that are read, ids of jobs. */
+/** Texts that are shown as facts already: names of files and models, ids of jobs. */
 function toldElsewhere(approval) {
-  const { inputs: files = [], targets = [] } = approval.facts ?? {};
-  return new Set([...files.map((one) => one.name), ...targets.map((one) => one.prompt_id)]);
+  const { inputs: files = [], targets = [], graph } = approval.facts ?? {};
+  const models = Object.values(graph?.models ?? {}).flat();
+  const named = files.map((one) => one.name);
+  return new Set([...models, ...named, ...targets.map((one) => one.prompt_id)]);
 }
 
 function theirWords(approval) {
@@ -91,6 +96,7 @@ function values(approval) {
 /** A value as a person reads it. */
 export function inWords(value) {
   if (value === null || value === undefined) return "nothing";
+  if (value === "") return "empty";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number" || typeof value === "bigint") return number(value);
   return typeof value === "string" ? value : JSON.stringify(value);

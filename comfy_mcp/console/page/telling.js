@@ -95,7 +95,7 @@ function size(graph) {
   const times = graph.batch > 1 ? `, ${number(graph.batch)} times` : "";
   return {
     label: "megapixels",
-    value: graph.megapixels ? coarse(graph.megapixels) : "?",
+    value: graph.megapixels ? number(graph.megapixels) : "?",
     note: graph.width
       ? `${number(graph.width)} × ${number(graph.height)}${times}`
       : "cannot be foreseen",
