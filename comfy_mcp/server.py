@@ -29,6 +29,7 @@ from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library, shipped_folder
+from comfy_mcp.notify import Webhooks, webhook_key
 from comfy_mcp.program import command
 from comfy_mcp.settings import EMBEDDED, Address, Settings, default_state
 from comfy_mcp.store.folder import FILE
@@ -108,6 +109,12 @@ class Services:
             parked=self._parked,
             command=self._command,
         )
+        self.webhooks = Webhooks(
+            lambda: self.source.current.policy.webhooks,
+            lambda: webhook_key(settings.state),
+            now_ms=now_ms,
+            command=self._command,
+        )
         self.pictures = anyio.CapacityLimiter(2)
         self.preparing = anyio.CapacityLimiter(4)
         self._jobs: Jobs | None = None
@@ -119,6 +126,7 @@ class Services:
     def _parked(self, row: ApprovalRow) -> None:
         """A request to a person was made: those who are to be told are told, some time."""
         log.info("%s asks a person: %s", row.grant, self._command(row.approval_id))
+        self.webhooks.tell(row)
 
     def _command(self, approval_id: str) -> str:
         words = ("approvals", "show", approval_id)
@@ -178,6 +186,7 @@ class Services:
             self._adopting.cancel()
             await asyncio.wait([self._adopting])
         await self._finish()
+        await self.webhooks.close()
         await self._open.aclose()
         await self.store.close()
 

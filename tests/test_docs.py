@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,12 @@ from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.guard.loading import parse
 from comfy_mcp.jobs import MOVES
 from comfy_mcp.settings import VARIABLES
+from comfy_mcp.store import asked
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+APPROVALS = (ROOT / "docs" / "approvals.md").read_text()
 
 
 def section(text: str, title: str) -> str:
@@ -59,14 +63,23 @@ def test_the_readme_is_short_enough_to_be_read() -> None:
     assert len(README.splitlines()) <= 130
 
 
-def test_the_table_of_moves_is_the_one_in_the_code() -> None:
-    table = ARCHITECTURE.split("<!-- moves -->")[1].split("<!-- /moves -->")[0]
+@pytest.mark.parametrize(("mark", "moves"), [("moves", MOVES), ("approvals", asked.MOVES)])
+def test_a_table_of_moves_is_the_one_in_the_code(
+    mark: str, moves: Mapping[str, Collection[str]]
+) -> None:
+    table = ARCHITECTURE.split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0]
     rows = re.findall(r"^\| (\w+) \| (.+) \|$", table, re.MULTILINE)
     shown = {name: to for name, to in rows if name != "from"}
 
     assert shown == {
-        name: ", ".join(sorted(following)) or "(end)" for name, following in MOVES.items()
+        name: ", ".join(sorted(following)) or "(end)" for name, following in moves.items()
     }
+
+
+def test_the_policy_of_the_page_about_approvals_loads_without_a_warning() -> None:
+    (policy,) = (textwrap.dedent(text) for text in blocks(APPROVALS, "json") if "version" in text)
+
+    assert parse(policy, "docs/approvals.md").warnings == ()
 
 
 @pytest.mark.parametrize("page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"])

@@ -103,7 +103,7 @@ def _show_words(screen: Screen, words: Mapping[str, Any]) -> None:
 def _pairs(named_values: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for one in named_values:
         kind = f"  ({name(one['class'])})" if one.get("class") else ""
-        yield plain(one["name"], LABEL), f"{_marked(one)}{kind}{ORIGINS.get(one.get('origin'), '')}"
+        yield name(one["name"], LABEL), f"{_marked(one)}{kind}{ORIGINS.get(one.get('origin'), '')}"
 
 
 def _marked(one: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """Between two looks at the queue."""
 
-AWAY_S = 4.0
+AWAY_S = 2.0
 """Between two looks at a ComfyUI that was not there."""
 
 VERSION_S = 60.0

@@ -70,7 +70,7 @@ def question(row: ApprovalRow) -> str:
     head += f" Why you are asked: {because.rstrip('.')}." if because else ""
     head = head[:MOST]
     said = ", ".join(islice(_words(row), MANY))
-    words = f" In its own words: {said}."
+    words = f" Its values: {said}."
     if not said or len(head) + len(" ...") >= MOST:
         return head
     whole = head + words

@@ -33,7 +33,6 @@ NASTY_REQUESTS = [
         {"1": {"class_type": "A\u202eB [bold]", "inputs": {"\u200btext": NASTY, "n": 1}}},
         inputs=[{"name": NASTY, "sha256": NASTY, "why": NASTY}],
         models={NASTY: [NASTY] * 50},
-        asks={"/r": NASTY},
         title=NASTY,
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from tests.oversight.asked import NOW, inline_request, parked
 pytestmark = pytest.mark.anyio
 
 INPUT = "/api/approvals/apr_0000000000000001/inputs/0"
+Ask = Callable[..., Awaitable[None]]
+
 GRAPH = {"1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}}}
 
 
@@ -57,19 +59,30 @@ def label(settings: Settings) -> str:
     return settings.address.label
 
 
-async def asked(store: SqliteStore, times: Times, label: str, content: bytes, **more: Any) -> None:
-    """A request that would read x.png, which had *content* when it was asked."""
-    digest = hashlib.sha256(content).hexdigest()
-    one = {"name": "x.png", "type": "input", "sha256": digest, "bytes": 1, "picture": True}
-    request = inline_request(GRAPH, inputs=[{**one, **more}])
-    await parked(store, replace(request, host=label), times.ms)
+@pytest.fixture
+def folder(host: EmbeddedHost) -> Path:
+    """That of ComfyUI's files."""
+    return host.folder
+
+
+@pytest.fixture
+def ask(store: SqliteStore, times: Times, label: str) -> Ask:
+    """Parks a request that would read x.png, which had *content* when it was asked."""
+
+    async def asked(content: bytes, at: str = label, **more: Any) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        one = {"name": "x.png", "type": "input", "sha256": digest, "bytes": 1, "picture": True}
+        request = inline_request(GRAPH, inputs=[{**one, **more}])
+        await parked(store, replace(request, host=at), times.ms)
+
+    return asked
 
 
 async def test_the_picture_that_a_run_would_read_is_shown_small(
-    host: EmbeddedHost, operator: Caller, store: SqliteStore, times: Times, label: str
+    folder: Path, operator: Caller, ask: Ask
 ) -> None:
-    (host.folder / "input" / "x.png").write_bytes(picture())
-    await asked(store, times, label, picture())
+    (folder / "input" / "x.png").write_bytes(picture())
+    await ask(picture())
 
     said = await operator.get(INPUT)
 
@@ -79,21 +92,21 @@ async def test_the_picture_that_a_run_would_read_is_shown_small(
 
 
 async def test_a_file_below_a_folder_or_among_outputs_is_found_by_its_whole_name(
-    host: EmbeddedHost, operator: Caller, store: SqliteStore, times: Times, label: str
+    folder: Path, operator: Caller, ask: Ask
 ) -> None:
-    (host.folder / "output" / "sub").mkdir()
-    (host.folder / "output" / "sub" / "y.png").write_bytes(picture("blue"))
-    await asked(store, times, label, picture("blue"), name="sub/y.png [output]", type="output")
+    (folder / "output" / "sub").mkdir()
+    (folder / "output" / "sub" / "y.png").write_bytes(picture("blue"))
+    await ask(picture("blue"), name="sub/y.png [output]", type="output")
 
     assert (await operator.get(INPUT)).status == 200
 
 
 async def test_a_file_that_was_swapped_under_its_name_is_not_shown_as_what_was_asked(
-    host: EmbeddedHost, operator: Caller, store: SqliteStore, times: Times, label: str
+    folder: Path, operator: Caller, ask: Ask
 ) -> None:
-    file = host.folder / "input" / "x.png"
+    file = folder / "input" / "x.png"
     file.write_bytes(picture("red"))
-    await asked(store, times, label, picture("red"))
+    await ask(picture("red"))
     before = await operator.get(INPUT)
 
     file.write_bytes(picture("blue"))
@@ -104,49 +117,43 @@ async def test_a_file_that_was_swapped_under_its_name_is_not_shown_as_what_was_a
 
 
 @pytest.mark.parametrize(
-    ("more", "status"),
+    "more",
     [
-        ({"picture": False}, 404),
-        ({"sha256": None}, 404),
-        ({"name": "gone.png"}, 404),
-        ({"name": "../../x.png"}, 404),
-        ({"name": 7}, 404),
+        {"picture": False},
+        {"sha256": None},
+        {"name": "gone.png"},
+        {"name": "../../x.png"},
+        {"name": 7},
     ],
 )
 async def test_what_is_no_picture_or_not_there_is_told_in_words(
-    host: EmbeddedHost,
-    operator: Caller,
-    store: SqliteStore,
-    times: Times,
-    label: str,
-    more: dict[str, Any],
-    status: int,
+    folder: Path, operator: Caller, ask: Ask, more: dict[str, Any]
 ) -> None:
-    (host.folder / "input" / "x.png").write_bytes(picture())
-    await asked(store, times, label, picture(), **more)
+    (folder / "input" / "x.png").write_bytes(picture())
+    await ask(picture(), **more)
 
     said = await operator.get(INPUT)
 
-    assert said.status == status
+    assert said.status == 404
     assert said.values["error"].startswith("There is no picture to show.")
     assert (await operator.get(INPUT.replace("/0", "/1"))).status == 404
 
 
 async def test_what_only_calls_itself_a_picture_is_not_shown(
-    host: EmbeddedHost, operator: Caller, store: SqliteStore, times: Times, label: str
+    folder: Path, operator: Caller, ask: Ask
 ) -> None:
     evil = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
-    (host.folder / "input" / "x.png").write_bytes(evil)
-    await asked(store, times, label, evil)
+    (folder / "input" / "x.png").write_bytes(evil)
+    await ask(evil)
 
     assert (await operator.get(INPUT)).status == 404
 
 
 async def test_a_request_for_another_comfyui_is_not_looked_up_here(
-    host: EmbeddedHost, operator: Caller, store: SqliteStore, times: Times
+    folder: Path, operator: Caller, ask: Ask
 ) -> None:
-    (host.folder / "input" / "x.png").write_bytes(picture())
-    await asked(store, times, "http://elsewhere:8188", picture())
+    (folder / "input" / "x.png").write_bytes(picture())
+    await ask(picture(), at="http://elsewhere:8188")
 
     said = await operator.get(INPUT)
 
@@ -154,9 +161,9 @@ async def test_a_request_for_another_comfyui_is_not_looked_up_here(
 
 
 async def test_a_comfyui_that_is_away_is_told_in_words(
-    host: EmbeddedHost, operator: Caller, store: SqliteStore, times: Times, label: str
+    host: EmbeddedHost, operator: Caller, ask: Ask
 ) -> None:
-    await asked(store, times, label, picture())
+    await ask(picture())
 
     async with host.away():
         said = await operator.get(INPUT)
@@ -209,9 +216,9 @@ async def test_outputs_that_are_no_pictures_are_not_shown(
 
 
 async def test_a_console_without_a_comfyui_of_its_own_shows_no_pictures(
-    store: SqliteStore, terminal: Terminal, times: Times, tmp_path: Path, label: str
+    ask: Ask, terminal: Terminal, times: Times, tmp_path: Path
 ) -> None:
-    await asked(store, times, label, picture())
+    await ask(picture())
     settings = Settings(None, (), tmp_path / "state")
 
     async with started(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ async def test_of_two_calls_at_once_one_gets_through(open_store: Callable[[], St
     ],
 )
 async def test_a_yes_to_something_else_lets_nothing_through(
-    store: Store, wrong: dict[str, object]
+    store: Store, wrong: dict[str, Any]
 ) -> None:
     await approved(store)
     rows = await rows_in_log(store)

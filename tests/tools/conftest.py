@@ -32,11 +32,19 @@ async def host(tmp_path: Path) -> AsyncIterator[EmbeddedHost]:
 
 @pytest.fixture
 def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
-    """Opens desks, given a policy and a grant; all of them share one state folder."""
+    """Opens desks, given a policy and a grant; all of them share one state folder.
+
+    *answer* answers for the user when the client is asked, *built* are options of the server.
+    """
 
     @asynccontextmanager
     async def open_desk(
-        policy: dict[str, Any] | None = None, *, grant: str = "local", url: str | None = None
+        policy: dict[str, Any] | None = None,
+        *,
+        grant: str = "local",
+        url: str | None = None,
+        answer: Any = None,
+        **built: Any,
     ) -> AsyncGenerator[Desk]:
         file = tmp_path / f"policy-{grant}.json"
         file.write_text(json.dumps(EVERYTHING if policy is None else policy))
@@ -46,8 +54,8 @@ def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
             state=tmp_path / "state",
             grant=grant,
         )
-        server, services = build(settings)
-        async with Client(server, mode=era) as client:
+        server, services = build(settings, **built)
+        async with Client(server, mode=era, elicitation_callback=answer) as client:
             yield Desk(client, services)
 
     return open_desk

@@ -1,0 +1,200 @@
+"""`approvals watch` tells of each request and each word, live, and ends cleanly when told to."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.asking import ONE, TWO, asked
+from tests.cli.command_line import SECONDS, CommandLine, end
+from tests.oversight.asked import HOUR, LONG, NASTY, question, run_request
+
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def lines(process: subprocess.Popen[str], count: int) -> list[str]:
+    """The next lines of what *process* says."""
+    assert process.stdout is not None
+    return [process.stdout.readline().rstrip("\n") for _ in range(count)]
+
+
+def test_elsewhere_each_request_and_each_word_is_a_line(guard: CommandLine) -> None:
+    asked(guard.state, run_request(number=1))
+    with guard.start("approvals", "watch") as process:
+        (waits,) = lines(process, 1)
+        asked(guard.state, question(2, NASTY + LONG))
+        (asks,) = lines(process, 1)
+        assert guard.run("approvals", "deny", ONE, "--reason", "No.").returncode == 0
+        assert guard.run("approvals", "approve", TWO).returncode == 0
+        said = lines(process, 2)
+        status, errors = end(process, signal.SIGINT)
+
+    assert waits.split()[1:3] == ["waits", ONE]
+    assert "ci-bot: run txt2img: 50 steps" in waits
+    assert asks.split()[1:3] == ["asked", TWO]
+    assert 'the agent asks: "a fox' in asks
+    assert [one for one in asks if unicodedata.category(one) in UNSEEN] == []
+    assert len(asks) < 400
+    assert said[0].split()[1:3] == ["denied", ONE]
+    assert said[0].endswith('(terminal): "No."')
+    assert said[1].split()[1:3] == ["approved", TWO]
+    assert (status, errors) == (130, "")
+
+
+def test_a_request_that_nobody_answers_is_told_at_its_end(guard: CommandLine) -> None:
+    asked(guard.state, question(1), ago_ms=HOUR - 3_000)
+    with guard.start("approvals", "watch") as process:
+        told = lines(process, 2)
+        end(process, signal.SIGTERM)
+
+    assert [one.split()[1:3] for one in told] == [["waits", ONE], ["expired", ONE]]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_without_a_traceback(
+    number: signal.Signals, status: int, guard: CommandLine
+) -> None:
+    asked(guard.state, question(1))
+    with guard.start("approvals", "watch") as process:
+        lines(process, 1)
+        assert end(process, number) == (status, "")
+
+
+def test_a_reader_that_goes_ends_it(guard: CommandLine) -> None:
+    asked(guard.state, question(1))
+    with guard.start("approvals", "watch") as process:
+        lines(process, 1)
+        assert process.stdout is not None
+        process.stdout.close()
+        asked(guard.state, question(2))
+        assert process.wait(SECONDS) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_state_that_is_not_there_is_told(guard: CommandLine) -> None:
+    done = guard.run("approvals", "watch")
+
+    assert done.returncode == 1
+    assert "There is no state" in done.stderr
+
+
+class Terminal:
+    """A command on a terminal of 100 columns and 40 lines."""
+
+    def __init__(self, guard: CommandLine, *words: str) -> None:
+        self.shown = ""
+        self._own, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "comfy_mcp", *words],
+            cwd=guard.folder,
+            env={**guard.environ(), "TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+
+    def until(self, seen: Callable[[str], bool]) -> str:
+        """Read until what was shown is *seen* to be enough."""
+        latest = time.monotonic() + SECONDS
+        while not seen(self.shown):
+            assert time.monotonic() < latest, self.shown[-2_000:]
+            self._read()
+        return self.shown
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal; the exit status, once everything was read."""
+        self.process.send_signal(number)
+        status = self.process.wait(SECONDS)
+        while self._read():
+            pass
+        os.close(self._own)
+        return status
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._own], [], [], 0.2)
+        if not ready:
+            return False
+        try:
+            data = os.read(self._own, 65_536)
+        except OSError:
+            # Linux says so when nobody holds the other side any more.
+            return False
+        self.shown += data.decode(errors="replace")
+        return bool(data)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_on_a_terminal_a_table_comes_and_goes(
+    number: signal.Signals, status: int, guard: CommandLine
+) -> None:
+    asked(guard.state, run_request(number=1))
+    terminal = Terminal(guard, "approvals", "watch")
+
+    terminal.until(lambda shown: "1 request waits for you." in shown and ONE in shown)
+    asked(guard.state, question(2))
+    terminal.until(lambda shown: "2 requests wait for you." in shown and "NEW" in shown)
+    assert guard.run("approvals", "deny", ONE).returncode == 0
+    assert guard.run("approvals", "deny", TWO).returncode == 0
+    terminal.until(lambda shown: "Nothing waits for you." in shown and f"denied    {TWO}" in shown)
+
+    assert terminal.end(number) == status
+    assert "Traceback" not in terminal.shown
+    # The cursor was hidden while the table was drawn, and is there again.
+    assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l")
+
+
+def test_on_a_terminal_the_seconds_go_down(guard: CommandLine) -> None:
+    asked(guard.state, question(1), ago_ms=HOUR - 20_000)
+    terminal = Terminal(guard, "approvals", "watch")
+
+    terminal.until(
+        lambda shown: len({f"{left} s" for left in range(20) if f" {left} s " in shown}) > 1
+    )
+
+    terminal.end(signal.SIGINT)
+
+
+@pytest.mark.parametrize("words", [("ls",), ("show", ONE), ("watch",)])
+def test_words_of_an_agent_do_nothing_to_a_terminal(
+    words: tuple[str, ...], guard: CommandLine
+) -> None:
+    asked(guard.state, question(1, NASTY + LONG, **{NASTY: NASTY, "word": LONG}))
+    terminal = Terminal(guard, "approvals", *words)
+
+    terminal.until(lambda shown: "status approved by root" in shown)
+    terminal.end(signal.SIGINT)
+
+    for escape in ("\x1b[2J", "\x1b[1;1H", "\x07", "\x9b", "\u202e", "\u2066"):
+        assert escape not in terminal.shown
+    # Markup is shown as it was written, and no text reaches the margin, where our lines begin.
+    assert "[bold red]x[/]" in terminal.shown.replace("\r\n", "")
+    forged = [row for row in terminal.shown.splitlines() if row.lstrip().startswith("status   ")]
+    assert [row for row in forged if "approved" in row] == []
+
+
+def test_long_words_are_folded_inside_their_column(guard: CommandLine) -> None:
+    asked(guard.state, question(1, LONG))
+    terminal = Terminal(guard, "approvals", "show", ONE)
+
+    shown = terminal.until(lambda shown: "approvals deny" in shown)
+    terminal.end(signal.SIGINT)
+
+    part = shown.partition("own words")[2].partition("Decide")[0]
+    folded = [row for row in part.splitlines() if "characters 10,000" in row]
+    assert len(folded) > 3
+    assert all(row.startswith((" ", "\x1b[1m  > asks")) for row in folded)
