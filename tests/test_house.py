@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,10 @@ def test_only_one_place_makes_permits(module: tuple[Path, ast.Module]) -> None:
     assert not made or path == PACKAGE / "guard" / "granting.py"
 
 
+SPEAKERS = frozenset({"host", "embedded", "routes", "notify"})
+"""Rooms that open connections: to ComfyUI, as ComfyUI, and to webhooks."""
+
+
 def test_only_the_host_speaks_to_comfyui(module: tuple[Path, ast.Module]) -> None:
     path, tree = module
     imported = {
@@ -84,8 +89,24 @@ def test_only_the_host_speaks_to_comfyui(module: tuple[Path, ast.Module]) -> Non
     } | {
         (node.module or "").partition(".")[0]
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and not is_a_web_server(node)
     }
 
     clients = {"aiohttp", "websockets", "httpx", "httpx2", "requests", "urllib3"}
-    assert not imported & clients or path.parent.name in {"host", "embedded", "routes"}
+    assert not imported & clients or path.parent.name in SPEAKERS
+
+
+def is_a_web_server(node: ast.ImportFrom) -> bool:
+    """Only what serves is imported: the console opens no connection by itself."""
+    return node.module == "aiohttp" and [alias.name for alias in node.names] == ["web"]
+
+
+@pytest.mark.parametrize(
+    "file", sorted((PACKAGE / "console" / "page").iterdir()), ids=lambda file: file.name
+)
+def test_the_page_makes_no_markup_of_others_words_and_needs_no_other_place(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+
+    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+    elsewhere = r"https?://(?!www\.w3\.org/|127\.0\.0\.1)"
+    assert not re.search(f"{forbidden}|{elsewhere}", text)

@@ -38,7 +38,7 @@ def decide(
     """
     said = {"approve": approve, "reason": reason, "changes": changes or {}}
     found = asyncio.run(_decide(folder, approval_id, policies, **said))
-    from comfy_mcp.oversight.glance import summary  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.glance import heading  # noqa: PLC0415 - not for --help
     from comfy_mcp.quoting import name, plain, value  # noqa: PLC0415 - as above
 
     if not found.ok or found.row is None:
@@ -46,7 +46,7 @@ def decide(
         Screen(sys.stderr).say(f"{found.message}{where}")
         return 1
     screen = Screen(sys.stdout)
-    screen.say(f"{plain(found.row.approval_id)}, {plain(found.row.grant)}: {summary(found.row)}")
+    screen.say(f"{plain(found.row.approval_id)}, {plain(found.row.grant)}: {heading(found.row)}")
     if approve:
         for changed, (was, now) in found.row.changes.items():
             screen.say(f"  {name(changed)}: {value(was)} -> {value(now)}")

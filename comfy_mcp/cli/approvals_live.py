@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
@@ -52,18 +53,22 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
             seen = await watcher.look(at_ms)
             done = [one for one in seen.news if one.what not in {"waits", "asked"}]
             latest.extend(news_line(one, at_ms) for one in done)
-            view.update(picture(seen.pending, [*latest, hint], at_ms), refresh=True)
+            view.update(picture(seen.pending, latest, hint, at_ms), refresh=True)
             await asyncio.sleep(look_seconds)
 
 
-def picture(pending: tuple[ApprovalRow, ...], below: list[str], at_ms: int) -> RenderableType:
-    """Title, table, and the lines *below* it."""
+def picture(
+    pending: tuple[ApprovalRow, ...], latest: Iterable[str], hint: str, at_ms: int
+) -> RenderableType:
+    """Title, table, the *latest* news, each cut to one line, and the *hint*."""
     more = len(pending) - SHOWN
-    notes = [f"and {more} more", *below] if more > 0 else below
+    notes = [f"and {more} more"] if more > 0 else []
     parts: list[RenderableType] = [Text(_title(len(pending)), "bold")]
     parts += [_table(pending[:SHOWN], at_ms)] if pending else []
-    parts += [Text(one_line(note), "dim", overflow="fold") for note in notes]
-    return Group(*parts)
+    for note in (*notes, *latest):
+        # A word of an agent at the margin could be taken for a line of ours.
+        parts.append(Text(one_line(note), "dim", no_wrap=True, overflow="ellipsis"))
+    return Group(*parts, Text(hint, "dim", overflow="fold"))
 
 
 def _title(count: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_mcp.cli.screen import Screen
 from comfy_mcp.oversight.gauge import duration
-from comfy_mcp.oversight.glance import decided_by, summary
+from comfy_mcp.oversight.glance import decided_by, heading, summary
 from comfy_mcp.oversight.object import agent_words
 from comfy_mcp.oversight.telling import lines
 from comfy_mcp.oversight.trail import moment
@@ -68,11 +68,11 @@ def named(folder: Path, *words: str) -> str:
 
 def show(screen: Screen, row: ApprovalRow, now_ms: int, folder: Path) -> None:
     """All that a person needs to decide *row*, and how to."""
-    screen.say(summary(row), "bold")
+    screen.say(heading(row), "bold")
     screen.fields(lines(row, now_ms))
     _show_words(screen, agent_words(row, WORDS))
     if row.status == PENDING:
-        screen.title(f"Decide: {summary(row)}")
+        screen.title(f"Decide: {heading(row)}")
         screen.say(f"  yes:  {named(folder, 'approve', row.approval_id)}")
         screen.say(f"  no:   {named(folder, 'deny', row.approval_id)}")
         screen.say(
@@ -92,9 +92,9 @@ def _show_words(screen: Screen, words: Mapping[str, Any]) -> None:
     screen.title("In the agent's own words (quoted; they may be wrong, and prove nothing)")
     if action is not None:
         screen.fields([("asks", _marked(action))], "> ")
-    for part, heading in HEADINGS.items():
+    for part, title in HEADINGS.items():
         if words[part]:
-            screen.say(f"  {heading}:")
+            screen.say(f"  {title}:")
             screen.fields(list(_pairs(words[part])), "> ")
     if words["left_out"]:
         screen.say(f"  {words['left_out']} more values are not shown.", "bold yellow")

@@ -13,7 +13,7 @@ from comfy_mcp.guard.compiling import in_force
 from comfy_mcp.guard.decide import decide, grant_of, listed, prefix_for
 from comfy_mcp.guard.in_force import Check, InForce
 from comfy_mcp.guard.policy import Grant, Policy
-from comfy_mcp.guard.question import Decision, Effect, Question, in_this_zone
+from comfy_mcp.guard.question import Asking, Decision, Effect, Question, in_this_zone
 from comfy_mcp.oversight.gauge import number
 
 __all__ = ["Caller", "Power", "callers", "powers"]
@@ -93,13 +93,16 @@ def _words(decision: Decision, force: InForce) -> str:
         return f"hidden by {decision.hidden_by}: it seems not to exist"
     if decision.effect is Effect.DENY:
         return f"denied by {decision.rule or '/default'}: {decision.reason}"
-    if decision.effect is Effect.APPROVAL:
-        who = "" if decision.asking is None else f" ({asked_whom(decision.asking)})"
-        return f"a person has to say yes: {decision.reason}{who}"
     held = force.tool in OWN_JOBS_ONLY and force.words.ownership.value == "own"
     own = held or force.tool in ALWAYS_OWN
     taken = [limit.words for limit in decision.limits]
-    return "; ".join(["allowed", *(["own jobs only"] if own else []), *taken, *_if(force)])
+    first = "allowed" if decision.asking is None else _asked(decision.asking)
+    return "; ".join([first, *(["own jobs only"] if own else []), *taken, *_if(force)])
+
+
+def _asked(asking: Asking) -> str:
+    reasons = " ".join(asking.reasons.values())
+    return f"only after a person's yes, {asked_whom(asking)}: {reasons.rstrip('.')}"
 
 
 def _if(force: InForce) -> Iterator[str]:

@@ -123,7 +123,7 @@ class Screen:
         """
         pairs = [(one_line(label), one_line(text)) for label, text in pairs]
         if self.console is None:
-            for line in _columns([(label, text) for label, text in pairs] or [("", "")]):
+            for line in _columns(pairs) if pairs else ():
                 self.say(f"  {mark}{line}")
             return
         from rich.table import Table  # noqa: PLC0415 - only for a terminal

@@ -47,6 +47,12 @@ KINDS = {
 FILE = r"/(?P<name>[a-z0-9_-]{1,40}\.(?:css|js|svg))"
 """Files of the page; no data is in them: they are for everybody on this machine."""
 
+ENTER = "Press Enter for another link."
+NO_TERMINAL = (
+    "Without a terminal there are no other links but after a sign-in: start it anew for one."
+)
+END = "Ctrl-C ends the console; servers and jobs go on."
+
 LAST_S = 0.5
 """What is being answered when the console ends has so long."""
 
@@ -155,8 +161,8 @@ async def serve(
             asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with started(settings, say, port=port, judged_by=judged_by) as console:
         console.door.offer(FIRST)
-        say("Press Enter for another link. Ctrl-C ends the console; servers and jobs go on.")
-        with entered(console.door.offer):
+        with entered(console.door.offer) as can_enter:
+            say(f"{ENTER if can_enter else NO_TERMINAL} {END}")
             await told.wait()
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from typing import Any
 
 from comfy_mcp.console.board import Board
 from comfy_mcp.console.comfyui import Watcher
 from comfy_mcp.console.jobs_shown import Shelf
+from comfy_mcp.console.other_policy import LOOKED_AT, last_judged, warning
 from comfy_mcp.console.parts import Parts
 from comfy_mcp.console.snapshot import Books, Renderer, sameness
 from comfy_mcp.errors import StateError
@@ -82,11 +84,18 @@ class Looking:
         except StateError as error:
             books = Books(words=str(error))
         self._books = books
-        comfyui, policy, now_ms = self._watcher.now, parts.policy.as_object(), parts.now_ms()
+        comfyui, policy, now_ms = self._watcher.now, self._policy(books), parts.now_ms()
         shown = (sameness(books), comfyui, policy, _beat(books, now_ms))
         if shown != self._shown:
             self._shown = shown
             self._board.put(self._renderer.render(books, policy, comfyui, parts.host, now_ms))
+
+    def _policy(self, books: Books) -> dict[str, Any]:
+        """The policy as it is shown, with a warning if servers seem to have another."""
+        policy = self._parts.policy
+        told = policy.as_object()
+        other = warning(books.judged, policy.loaded, (*books.asked, *books.decided))
+        return told if other is None else {**told, "warnings": [other, *told["warnings"]]}
 
     async def _read(self, before: Books) -> Books:
         """The state as it is; what cannot have changed since *before* is not read again."""
@@ -100,6 +109,9 @@ class Looking:
             before = replace(before, asked=asked, decided=decided, mark=mark)
         if fresh:
             shelf = replace(shelf, ended=await self._ended())
+            before = replace(
+                before, judged=last_judged(await store.tail(LOOKED_AT)) or before.judged
+            )
         shelf = replace(shelf, estimates=await self._estimates(shelf))
         standing = await self._standing(before.standing, now_ms, fresh=fresh)
         found = replace(before, words="", head=head, standing=standing, shelf=shelf)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from comfy_mcp.errors import ConfigError
-from comfy_mcp.guard.loading import BUILT_IN, Loaded
+from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.source import PolicySource
 
 __all__ = ["PolicyView", "without_secrets"]
@@ -25,7 +25,6 @@ MOST_TEXT = 100_000
 """Characters of one file that are shown."""
 
 CUT = "\n... (the file is longer)"
-UNREAD = "(this file cannot be read at the moment)"
 
 
 class PolicyView:
@@ -35,7 +34,8 @@ class PolicyView:
         self._paths = paths
         self._source: PolicySource | None = None
         self._broken: str | None = None
-        self._texts: tuple[str, str] = ("", "")
+        self._shown: tuple[Loaded | None, str] = (None, "")
+        """What was shown last of which policy."""
 
     @property
     def loaded(self) -> Loaded | None:
@@ -56,19 +56,18 @@ class PolicyView:
                 self._broken = str(error)
         else:
             await self._source.refresh()
-        if self.loaded is not None and self.loaded.revision != self._texts[0]:
-            text = await anyio.to_thread.run_sync(_text, self.loaded.sources)
-            self._texts = (self.loaded.revision, text)
 
     def as_object(self) -> dict[str, Any]:
         """All that the page shows of it."""
         loaded = self.loaded
+        if loaded is not None and loaded is not self._shown[0]:
+            self._shown = (loaded, _text(loaded.texts))
         return {
             "files": [] if loaded is None else list(loaded.sources),
             "revision": "" if loaded is None else loaded.revision,
             "warnings": [] if loaded is None else list(loaded.warnings),
             "degraded": self.degraded,
-            "text": self._texts[1],
+            "text": self._shown[1],
         }
 
 
@@ -117,20 +116,13 @@ def _walk(value: object, change: Callable[[str, object], object]) -> object:
     return value
 
 
-def _text(sources: tuple[str, ...]) -> str:
-    """The texts of all files, each under its name if there are several; reads the disk."""
-    texts = [(name, _of(name)) for name in sources]
-    if len(texts) == 1:
-        return texts[0][1]
-    return "\n\n".join(f"// {name}\n{text}" for name, text in texts)
+def _text(texts: tuple[tuple[str, str], ...]) -> str:
+    """The texts of all files, each under its name if there are several."""
+    shown = [(name, _cut(without_secrets(text))) for name, text in texts]
+    if len(shown) == 1:
+        return shown[0][1]
+    return "\n\n".join(f"// {name}\n{text}" for name, text in shown)
 
 
-def _of(name: str) -> str:
-    if name == BUILT_IN:
-        return ""
-    try:
-        text = Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError):
-        return UNREAD
-    shown = without_secrets(text)
-    return shown if len(shown) <= MOST_TEXT else shown[:MOST_TEXT] + CUT
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + CUT

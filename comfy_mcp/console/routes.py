@@ -175,7 +175,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
         raise ValueError(text)
 
     try:
-        read: object = json.loads(body or b"{}", object_pairs_hook=once, parse_constant=never)
+        read: object = json.loads(body, object_pairs_hook=once, parse_constant=never)
         # Half of a character could be written nowhere.
         json.dumps(read, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

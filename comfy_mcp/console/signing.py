@@ -28,8 +28,9 @@ REFUSALS = {
 }
 
 STOLEN = (
-    "WARNING: a sign-in link was opened a second time, and refused. If that was not you, somebody"
-    " else can read this terminal or that browser's history: sign everybody out on the page."
+    "WARNING: a sign-in link was opened a second time, and refused. If it was not you who opened it"
+    " twice, somebody else can read this terminal or that browser's history: press Enter, open the"
+    " new link, and sign everybody out on the page."
 )
 MANY = "WARNING: many wrong sign-in links were tried. Nobody can sign in for a minute."
 FIRST = "The operator's console, for you only; the link works once, within 10 minutes:"

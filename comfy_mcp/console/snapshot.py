@@ -9,6 +9,7 @@ from typing import Any
 
 from comfy_mcp.console.comfyui import ComfyUI
 from comfy_mcp.console.jobs_shown import Shelf, as_objects
+from comfy_mcp.console.other_policy import Judged
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.oversight import holding
 from comfy_mcp.oversight.object import as_object
@@ -32,7 +33,8 @@ class Books:
     """What the state says: *words* is why it says nothing, else empty.
 
     *asked* are requests that wait, *decided* the last others, newest first; *mark* is what differs
-    when any of them does. *grants* are callers that are known by name.
+    when any of them does. *grants* are callers that are known by name, *judged* is the last call
+    that a server judged.
     """
 
     words: str = ""
@@ -43,6 +45,7 @@ class Books:
     standing: Standing = field(default_factory=Standing)
     shelf: Shelf = field(default_factory=Shelf)
     grants: tuple[str, ...] = ()
+    judged: Judged | None = None
 
 
 def sameness(books: Books) -> object:

@@ -1,4 +1,4 @@
-"""Writes down what the gate refuses and what became of what it allowed."""
+"""Refuses, and writes down what is refused and what became of what was allowed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 
 from comfy_mcp.errors import Refused, StateError
 from comfy_mcp.guard import record as rows
+from comfy_mcp.guard.admission import reads
 from comfy_mcp.guard.call import Call
 from comfy_mcp.guard.decide import tallies
+from comfy_mcp.guard.denial import from_decision, from_standing
+from comfy_mcp.guard.hearing import Judged
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import Decision
-from comfy_mcp.store.protocol import Store, Tally
+from comfy_mcp.store.protocol import Cooling, Frozen, Store, Tally
 
 __all__ = ["UNTALLIED", "Clerk", "Told"]
 
@@ -41,6 +44,36 @@ class Clerk:
     def tell(self, record: Mapping[str, Any]) -> None:
         """Say what was decided, where the row is written already."""
         self._told(record)
+
+    async def standing(self, call: Call) -> Frozen | Cooling | None:
+        """What refuses every call of this caller at the moment, as far as the state can be read."""
+        try:
+            return await self._store.standing(call.grant, self._now_ms(), reads=reads(call))
+        except StateError:
+            # What may go on without a state is decided where the call is admitted.
+            return None
+
+    async def refusal(
+        self,
+        call: Call,
+        judged: Judged,
+        decision_id: str,
+        standing: Frozen | Cooling | None = None,
+    ) -> Refused:
+        """The no to *call*, by the policy or by what is *standing*; written down and counted."""
+        decision = judged.decision
+        if standing is None and decision.code not in {"no_grant", "not_listed"}:
+            standing = await self.standing(call)
+        refusal = (
+            from_standing(standing, decision_id)
+            if standing is not None
+            else from_decision(decision, decision_id)
+        )
+        record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
+        if standing is not None:
+            record = rows.of_refusal(record, refusal)
+        await self.refuse(call, judged.loaded, record)
+        return refusal
 
     async def refused(
         self, call: Call, decision: Decision, decision_id: str, loaded: Loaded, refusal: Refused

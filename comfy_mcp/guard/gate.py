@@ -33,7 +33,7 @@ from comfy_mcp.guard.asking import Asker, Desk
 from comfy_mcp.guard.call import Call, Granted, Status
 from comfy_mcp.guard.clerk import Clerk, Told
 from comfy_mcp.guard.decide import grant_of, listed, prefix_for, wanted
-from comfy_mcp.guard.denial import from_decision, from_full, from_standing, unwritable
+from comfy_mcp.guard.denial import from_full, from_standing, unwritable
 from comfy_mcp.guard.granting import Taken, granted, leave_to_stop
 from comfy_mcp.guard.hearing import Hearing, Judged
 from comfy_mcp.guard.loading import Loaded
@@ -164,10 +164,10 @@ class Gate:
         """
         judged = self._hearing.judge(call if checked else replace(call, args=None), final=False)
         if judged.decision.effect is Effect.DENY:
-            raise await self._refuse(call, judged, self._decision_id())
-        standing = None if checked else await self._standing(call)
+            raise await self._clerk.refusal(call, judged, self._decision_id())
+        standing = None if checked else await self._clerk.standing(call)
         if standing is not None:
-            raise await self._refuse(call, judged, self._decision_id(), standing)
+            raise await self._clerk.refusal(call, judged, self._decision_id(), standing)
 
     @asynccontextmanager
     async def admit(self, call: Call, matter: Matter | None = None) -> AsyncGenerator[Granted]:
@@ -243,35 +243,6 @@ class Gate:
     def _decision_id(self) -> str:
         return f"dec_{self._new_id()}"
 
-    async def _standing(self, call: Call) -> Frozen | Cooling | None:
-        try:
-            return await self._store.standing(call.grant, self._now_ms(), reads=reads(call))
-        except StateError:
-            # What may go on without a state is decided where the call is admitted.
-            return None
-
-    async def _refuse(
-        self,
-        call: Call,
-        judged: Judged,
-        decision_id: str,
-        standing: Frozen | Cooling | None = None,
-    ) -> Refused:
-        """The refusal, written down and counted."""
-        decision = judged.decision
-        if standing is None and decision.code not in {"no_grant", "not_listed"}:
-            standing = await self._standing(call)
-        refusal = (
-            from_standing(standing, decision_id)
-            if standing is not None
-            else from_decision(decision, decision_id)
-        )
-        record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
-        if standing is not None:
-            record = rows.of_refusal(record, refusal)
-        await self._clerk.refuse(call, judged.loaded, record)
-        return refusal
-
     async def _with_a_person(self, call: Call, matter: Matter, decision_id: str) -> Call:
         """*call* itself, or the one that a person let through, where one has to be asked.
 
@@ -340,14 +311,14 @@ class Gate:
         """
         judged = self._hearing.judge(call, final=True)
         if judged.decision.effect is Effect.DENY:
-            raise await self._refuse(call, judged, decision_id)
+            raise await self._clerk.refusal(call, judged, decision_id)
         no = (
             changed(call, judged.decision)
             or await of_others(self._store, call)
             or stale(call, judged.decision, judged.loaded.revision)
         )
         if no is not None:
-            raise await self._refuse(call, replace(judged, decision=no), decision_id)
+            raise await self._clerk.refusal(call, replace(judged, decision=no), decision_id)
         return judged
 
     async def _again(self, call: Call, decision_id: str) -> JobRow | None:
@@ -363,12 +334,12 @@ class Gate:
             return None
         # Nothing is run: rules about graphs and limits have had their say when it was.
         judged = self._hearing.judge(replace(call, run=None, job=None), final=False)
-        standing = await self._standing(call)
+        standing = await self._clerk.standing(call)
         if standing is not None or judged.decision.effect is Effect.DENY:
-            raise await self._refuse(call, judged, decision_id, standing)
+            raise await self._clerk.refusal(call, judged, decision_id, standing)
         no = changed(call, judged.decision)
         if no is not None:
-            raise await self._refuse(call, replace(judged, decision=no), decision_id)
+            raise await self._clerk.refusal(call, replace(judged, decision=no), decision_id)
         return await self._repeated(call, judged, decision_id, row)
 
     async def _repeated(self, call: Call, judged: Judged, decision_id: str, row: JobRow) -> JobRow:

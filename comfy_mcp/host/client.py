@@ -10,7 +10,7 @@ from http import HTTPStatus
 from comfy_mcp.host.cleaning import hide
 from comfy_mcp.host.failures import worker_dead
 from comfy_mcp.host.files import Files
-from comfy_mcp.host.fingerprints import Fingerprint, Fingerprints
+from comfy_mcp.host.fingerprints import MOST_SECONDS, Fingerprint, Fingerprints
 from comfy_mcp.host.information import Information
 from comfy_mcp.host.looking import Looker
 from comfy_mcp.host.peer import Peer
@@ -58,7 +58,8 @@ class ComfyHost:
         self._information = Information(wire, address.base, now_ms, seconds=known)
         self._peer.forget = self._information.forget
         self._pictures = Pictures(wire, address.base, seconds=known)
-        self._fingerprints = Fingerprints(wire, address.base, seconds=timeouts.view)
+        patience = min(timeouts.view, MOST_SECONDS)
+        self._fingerprints = Fingerprints(wire, address.base, seconds=patience)
         self._queues = Queues(self._peer)
         self._looker = Looker(self._peer, self._queues)
         self._submitter = Submitter(self._peer, self._looker)

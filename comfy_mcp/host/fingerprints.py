@@ -16,10 +16,13 @@ from comfy_mcp.host.picture_files import HEAD, is_picture
 from comfy_mcp.host.pictures import place_of
 from comfy_mcp.host.transport import Transport
 
-__all__ = ["MOST_BYTES", "Fingerprint", "Fingerprints"]
+__all__ = ["MOST_BYTES", "MOST_SECONDS", "Fingerprint", "Fingerprints"]
 
 MOST_BYTES = 1 << 30
 """Of all files of one workflow together nothing beyond this is read."""
+
+MOST_SECONDS = 20.0
+"""A call waits for this before its client hears anything."""
 
 AT_ONCE = 2
 
@@ -38,7 +41,7 @@ class Fingerprint:
 
 
 class Fingerprints:
-    """Digests of files of one host, read as a stream; *seconds* are for all of a workflow."""
+    """Digests of files of one host, read as streams; *seconds* and *most* are for one workflow."""
 
     def __init__(
         self, wire: Transport, base: str, *, seconds: float, most: int = MOST_BYTES
@@ -52,17 +55,18 @@ class Fingerprints:
         """One for each name as nodes read it; bounded in time, and no error."""
         found = {name: Fingerprint(None, why="it could not be read in time") for name in names}
         at_once = asyncio.Semaphore(AT_ONCE)
+        left = _Bytes(self._most)
 
         async def put(name: str) -> None:
             async with at_once:
-                found[name] = await self._one(name)
+                found[name] = await self._one(name, left)
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
                 await asyncio.gather(*map(put, sorted(names)))
         return found
 
-    async def _one(self, name: str) -> Fingerprint:
+    async def _one(self, name: str, left: _Bytes) -> Fingerprint:
         place = place_of(name)
         if place is None:
             return Fingerprint(None, why="its name may mean more than one file")
@@ -75,20 +79,32 @@ class Fingerprints:
                         return Fingerprint(None, why="ComfyUI has no such file")
                     if answer.status != HTTPStatus.OK:
                         return Fingerprint(None, why=f"ComfyUI answered HTTP {answer.status}")
-                    return await self._digest(answer)
+                    return await self._digest(answer, left)
         except HostError:
             return Fingerprint(None, why="ComfyUI could not be asked")
 
-    async def _digest(self, answer: aiohttp.ClientResponse) -> Fingerprint:
+    async def _digest(self, answer: aiohttp.ClientResponse, left: _Bytes) -> Fingerprint:
         summed, length, head = hashlib.sha256(), 0, b""
         async for part in answer.content.iter_chunked(1 << 18):
-            summed.update(part)
             length += len(part)
-            head = head if len(head) >= HEAD else head + part[:HEAD]
-            if length > self._most:
+            if not left.take(len(part)):
                 answer.close()
-                return Fingerprint(None, why=f"it is larger than {self._most} bytes")
+                return Fingerprint(None, why=f"all files together exceed {self._most} bytes")
+            summed.update(part)
+            head = head if len(head) >= HEAD else head + part[:HEAD]
         return Fingerprint(summed.hexdigest(), length, is_picture(head[:HEAD]))
+
+
+class _Bytes:
+    """How many more may be read."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def take(self, count: int) -> bool:
+        """Whether *count* bytes were left."""
+        self._left -= count
+        return self._left >= 0
 
 
 _HEADERS = {"Accept-Encoding": "identity"}

@@ -148,5 +148,6 @@ class Webhooks:
                 module: Any = await anyio.to_thread.run_sync(
                     import_module, "comfy_mcp.notify.sending"
                 )
-                self._sender = module.Sender(self._pace, now_ms=self._now_ms, sleep=self._sleep)
+                made: Sender = module.Sender(self._pace, now_ms=self._now_ms, sleep=self._sleep)
+                self._sender = made
             return self._sender

@@ -16,6 +16,7 @@ __all__ = [
     "decided_by",
     "few",
     "gpu_time",
+    "heading",
     "is_above_one",
     "summary",
     "target_in_words",
@@ -55,6 +56,11 @@ def summary(row: ApprovalRow) -> str:
         more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
         return f"{plain(row.tool)}: {touched[0]}{more}"
     return plain(row.tool)
+
+
+def heading(row: ApprovalRow) -> str:
+    """As `summary`, but never with a free text of an agent."""
+    return "The agent asks a question of its own." if row.kind == QUESTION else summary(row)
 
 
 def decided_by(row: ApprovalRow) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.oversight import freezing
 from comfy_mcp.oversight.gauge import gauge_object
-from comfy_mcp.oversight.standing import Standing, callers, look
+from comfy_mcp.oversight.standing import MOST_REQUESTS, Standing, callers, look
+from comfy_mcp.store.asked import PENDING
 from comfy_mcp.store.protocol import EVERYBODY, UNIT, Store
 
 __all__ = ["as_object", "everybody", "only"]
@@ -23,7 +24,8 @@ async def everybody(
         StateError: the state cannot be read.
     """
     holders = {one.holder for one in await store.accounts()} - {EVERYBODY}
-    names = sorted({*holders, own})
+    waiting = await store.approvals(at_ms, statuses=frozenset({PENDING}), count=MOST_REQUESTS)
+    names = sorted({*holders, own, *(row.grant for row in waiting)})
     return await look(store, policy, callers(policy, names, at_ms), host, at_ms)
 
 

@@ -26,7 +26,15 @@ from comfy_mcp.store.protocol import (
     Use,
 )
 
-__all__ = ["Gauge", "Standing", "callers", "clock_ahead_ms", "gauges", "look"]
+__all__ = [
+    "MOST_REQUESTS",
+    "Gauge",
+    "Standing",
+    "callers",
+    "clock_ahead_ms",
+    "gauges",
+    "look",
+]
 
 TOLERANCE_MS = 1_000
 """Clocks of processes and machines that share a state are never quite the same."""

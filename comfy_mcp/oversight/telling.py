@@ -134,7 +134,7 @@ def _files(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
         digest, size = one.get("sha256"), one.get("bytes")
         parts = [
             plain(one["type"], GLANCE) if one.get("type") else "",
-            f"sha256 {plain(str(digest)[:HEAD])}..." if digest else "content not known",
+            f"sha256 {plain(str(digest)[:HEAD])}..." if digest else "not bound to its content",
             f"{size:,} bytes" if isinstance(size, int) else "",
             plain(one["why"], SENTENCE) if one.get("why") else "",
         ]

@@ -112,7 +112,8 @@ async def _stop(app: App, caller: Caller, underway: Underway) -> None:
             if prompt_id is None:
                 return
             args = {"prompt_id": prompt_id, "wait_seconds": STOP_SECONDS}
-            stopper = replace(caller, tool=CANCEL, args=args, say=silent)
+            # Nobody is there any more who could be asked.
+            stopper = replace(caller, tool=CANCEL, args=args, say=silent, asks_client=False)
             report = await stopped(app, stopper, prompt_id, STOP_SECONDS)
     except (ComfyMCPError, TimeoutError) as error:
         log.warning("Job %s of a cancelled call goes on: %s", prompt_id, error or "no answer")

@@ -90,7 +90,8 @@ async def within(seconds: float, call: Callable[[], Awaitable[Result]]) -> Resul
             if asking.row is None:
                 raise
             why = str(error)
-        log.info("The client could not be asked about %s: %.200r", asking.row, why)
+        about = asking.row.approval_id if asking.row else "a call"
+        log.info("The client could not be asked about %s: %.200s", about, why)
         asking.over, asking.row = True, None
         return await call()
     finally:
@@ -127,6 +128,9 @@ async def heard(
     if asking.done is not None:
         return asking.done
     row, asking.row = asking.row, None
+    if row is not None or asking.over:
+        # The client may have taken its time: what was edited meanwhile counts.
+        await app.gate.refresh()
     if row is not None and not isinstance(answer, CancelledElicitation):
         yes = isinstance(answer, AcceptedElicitation) and answer.data.approve is True
         try:

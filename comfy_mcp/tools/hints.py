@@ -40,8 +40,8 @@ def approval_next(row: ApprovalRow, app: App, caller: Caller) -> str | None:
 
     if row.status == PENDING:
         told = f"Tell the user to run: {app.gate.requests.command(row.approval_id)}"
-        wait = f' - then get_approval("{row.approval_id}", wait_seconds={WAIT_SECONDS})'
-        return told + (wait if may("get_approval") else "")
+        wait = f'get_approval("{row.approval_id}", wait_seconds={WAIT_SECONDS}) has the answer. '
+        return wait + told if may("get_approval") else told
     if row.status == DENIED:
         who = "your client did not confirm it" if row.by.get("assurance") == CLIENT else "it is no"
         return f"Tell the user: {who}. Do not ask for the same again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,7 +11,7 @@ from comfy_mcp.errors import WorkflowError
 from comfy_mcp.workflow.fill import Filled, fill
 from comfy_mcp.workflow.flaws import listed, nearest, shown
 from comfy_mcp.workflow.graph import Graph, as_link
-from comfy_mcp.workflow.input_files import input_files
+from comfy_mcp.workflow.input_files import reads_of
 from comfy_mcp.workflow.manifest import Manifest, parse_manifest
 from comfy_mcp.workflow.parse import parse_graph
 from comfy_mcp.workflow.saves import with_prefix
@@ -20,6 +21,9 @@ __all__ = ["Remade", "changeable", "frozen", "remake"]
 RUN = "run"
 
 MOST_CHANGES = 100
+
+MOST_EXACT = 2**53
+"""Whole numbers up to here are the same as numbers with a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,9 @@ def changeable(payload: Mapping[str, Any]) -> tuple[str, ...]:
 def remake(payload: Mapping[str, Any], changes: Mapping[str, object]) -> Remade:
     """The run of *payload* with other values; what equals what was there is no change.
 
-    A name is a parameter's, or ``NODE.input`` for a value that stands in a node. Values keep their
-    type, links stay links, and the files that are read stay the same: a yes is bound to them.
+    A name is a parameter's, or ``NODE.input`` for a value that stands in a node and that no
+    parameter fills. Values keep their type, links stay links, outputs keep the policy's prefix, and
+    the files that are read stay the same: a yes is bound to them.
 
     Raises:
         WorkflowError: there is no such name, or the value does not fit.
@@ -83,23 +88,33 @@ def remake(payload: Mapping[str, Any], changes: Mapping[str, object]) -> Remade:
     if len(changes) > MOST_CHANGES:
         raise WorkflowError(f"At most {MOST_CHANGES} values can be changed at once.")
     manifest = _manifest(payload)
-    names = manifest.names if manifest is not None else ()
     values, nodes = dict(payload["values"]), dict(payload["nodes"])
     before: dict[str, object] = {}
     for name, value in changes.items():
-        if name in names:
-            before[name] = values.get(name)
+        of_parameter = manifest is not None and name in manifest.names
+        was = values.get(name) if of_parameter else _there(payload, name, manifest)
+        if _same(was, value):
+            continue
+        before[name] = was
+        if of_parameter:
             values[name] = value
         else:
-            before[name] = _there(payload, name, names)
-            nodes[name] = _fitting(name, before[name], value)
+            nodes[name] = _fitting(name, was, value)
     graph = _made(payload, manifest, values, nodes)
     _same_files(parse_graph(payload["graph"]), graph)
-    changed = {
-        name: [was, changes[name]] for name, was in before.items() if not _same(was, changes[name])
-    }
     new = {**payload, "values": values, "nodes": nodes, "graph": graph.to_json()}
-    return Remade(new, graph, changed)
+    new["drawn"] = [name for name in payload["drawn"] if name not in before]
+    return Remade(new, graph, _changes(new, before))
+
+
+def _changes(new: Mapping[str, Any], before: Mapping[str, object]) -> dict[str, list[object]]:
+    """Before and after, as it is sent: a prefix may have been put before a name."""
+    found: dict[str, list[object]] = {}
+    for name, was in before.items():
+        now = new["values"][name] if name in new["values"] else _value_at(new["graph"], name)
+        if not _same(was, now):
+            found[name] = [was, now]
+    return found
 
 
 def _manifest(payload: Mapping[str, Any]) -> Manifest | None:
@@ -117,50 +132,74 @@ def _made(
         graph = parse_graph(payload["graph"])
     else:
         graph = fill(parse_graph(payload["base"]), manifest, values, draw_seed=_nothing).graph
-        if payload["prefix"] is not None:
-            graph = with_prefix(graph, payload["prefix"])
     written = graph.to_json()
     for name, value in nodes.items():
-        node, _, key = name.partition(".")
+        node, key = _places(payload["graph"], name)[0]
         cast("dict[str, object]", written[node]["inputs"])[key] = value
-    return parse_graph(written)
+    # Put on last, so that nobody writes past it by accident; what has it is left as it is.
+    return with_prefix(parse_graph(written), payload["prefix"] or "")
 
 
 def _nothing() -> int:
     raise AssertionError("a frozen run has all its seeds")
 
 
-def _there(payload: Mapping[str, Any], name: str, names: tuple[str, ...]) -> object:
-    """The value that stands in a node of the frozen graph."""
-    node, _, key = name.partition(".")
-    graph: Mapping[str, Any] = payload["graph"]
-    inputs: Mapping[str, object] = graph.get(node, {}).get("inputs", {})
-    if key not in inputs:
+def _there(payload: Mapping[str, Any], name: str, manifest: Manifest | None) -> object:
+    """The value that stands in a node of the frozen graph, if it may be another one."""
+    names = manifest.names if manifest is not None else ()
+    places = _places(payload["graph"], name)
+    if not places:
         close = nearest(name, names)
         hint = f' Did you mean "{close}"?' if close else ""
         known = f" It takes: {listed(names)}; or NODE.input." if names else " Name NODE.input."
         raise WorkflowError(f'There is nothing called "{shown(name)}" to change.{hint}{known}')
-    value = inputs[key]
+    if len(places) > 1:
+        raise WorkflowError(
+            f'"{shown(name)}" means an input of several nodes, because their names have dots in'
+            " them: it cannot be changed. Approve or deny it as it is."
+        )
+    filler = _filler(manifest, places[0])
+    if filler is not None:
+        raise WorkflowError(f"{shown(name)} is filled by the parameter {filler}: change that one.")
+    value = _value_at(payload["graph"], name)
     if as_link(value) is not None:
         raise WorkflowError(f"{shown(name)} is linked to another node, and links stay as they are.")
     return value
 
 
+def _places(graph: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    """Each node and input that *name* can mean: both may have dots of their own."""
+    dots = (at for at, sign in enumerate(name) if sign == ".")
+    pairs = ((name[:at], name[at + 1 :]) for at in dots)
+    return [(node, key) for node, key in pairs if node in graph and key in graph[node]["inputs"]]
+
+
+def _value_at(graph: Mapping[str, Any], name: str) -> object:
+    node, key = _places(graph, name)[0]
+    value: object = graph[node]["inputs"][key]
+    return value
+
+
+def _filler(manifest: Manifest | None, place: tuple[str, str]) -> str | None:
+    """The parameter that fills this input."""
+    parameters = manifest.parameters if manifest is not None else ()
+    for one in parameters:
+        if any((target.node, target.input) == place for target in one.fills):
+            return one.name
+    return None
+
+
 def _fitting(name: str, was: object, value: object) -> object:
-    """*value*, if it is of the type of what *was* there; a whole number may become any number."""
-    if isinstance(was, bool) or isinstance(value, bool):
-        fits = isinstance(was, bool) and isinstance(value, bool)
-    elif isinstance(was, int | float):
-        fits = isinstance(value, int) or (isinstance(value, float) and isinstance(was, float))
-    else:
-        fits = isinstance(was, str) and isinstance(value, str)
-    if not fits:
+    """*value* in the type of what *was* there; a whole number may stand for any number."""
+    if isinstance(was, float) and type(value) is int and abs(value) <= MOST_EXACT:
+        return float(value)
+    if type(was) is not type(value) or not isinstance(was, bool | int | float | str):
         raise WorkflowError(f"{shown(name)} is {shown(repr(was))}: give a value of the same type.")
     return value
 
 
 def _same_files(before: Graph, after: Graph) -> None:
-    was, now = ({one.name for one in input_files(graph)} for graph in (before, after))
+    was, now = (Counter(reads_of(graph)) for graph in (before, after))
     if was != now:
         raise WorkflowError(
             "Which files are read cannot be changed, because a yes is bound to what is in them."

@@ -10,13 +10,13 @@ from comfy_mcp.workflow.facts import Known
 from comfy_mcp.workflow.graph import Graph, Node
 from comfy_mcp.workflow.leaves import texts
 from comfy_mcp.workflow.nodes import is_own
-from comfy_mcp.workflow.nodes.files import FILES, FROM_OUTPUTS, SAYS_WHERE
-from comfy_mcp.workflow.nodes.flow import Opaque
+from comfy_mcp.workflow.nodes.files import FILES, FROM_OUTPUTS, SAYS_WHERE, is_file_name
+from comfy_mcp.workflow.nodes.flow import Constant, Opaque
 from comfy_mcp.workflow.nodes.literals import MAX_NAME
+from comfy_mcp.workflow.nodes.view import View
 
-__all__ = ["ReadFile", "input_files"]
+__all__ = ["ReadFile", "input_files", "reads_of"]
 
-_MOST = 100
 _MEDIA = (
     *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".exr", ".svg"),
     *(".mp4", ".webm", ".mkv", ".mov", ".avi", ".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"),
@@ -41,33 +41,65 @@ class ReadFile:
 def input_files(graph: Graph) -> tuple[ReadFile, ...]:
     """Each file once; of classes that are not ComfyUI's own, every text that ends like a file."""
     found: dict[tuple[str, str], ReadFile] = {}
+    for each in reads_of(graph):
+        found.setdefault((each.name, each.loose), each)
+    return tuple(found.values())
+
+
+def reads_of(graph: Graph) -> Iterator[ReadFile]:
+    """The same for each node by itself: a file that two nodes read comes twice."""
     done = evaluate(graph, Known())
     for node in graph.nodes.values():
-        for each in _own(done, node) if is_own(node.class_type) else _strange(node):
-            found.setdefault((each.name, each.loose), each)
-    return tuple(found.values())[:_MOST]
+        yield from _own(done, node) if is_own(node.class_type) else _strange(done, node)
 
 
 def _own(done: Evaluation, node: Node) -> Iterator[ReadFile]:
     for name in FILES.get(node.class_type, ()):
-        if name not in node.inputs:
-            continue
-        text = done.view(node).text(name)
-        if isinstance(text, Opaque):
-            yield ReadFile(f"{node.class_type}.{name}", node.id, "its name comes over a link")
-        elif "folder" in name:
-            yield ReadFile(text[:MAX_NAME], node.id, "it is a folder")
-        elif text:
-            from_outputs = FROM_OUTPUTS.get(node.class_type) == name and not text.endswith("]")
-            yield ReadFile(
-                f"{text[:MAX_NAME]} [output]" if from_outputs else text[:MAX_NAME], node.id
-            )
-
-
-def _strange(node: Node) -> Iterator[ReadFile]:
+        if name in node.inputs:
+            yield from _named(done, node, name)
     for name, _key, text in texts(node.inputs):
-        bare = text.rstrip().lower()
-        for mark in _MARKS:
-            bare = bare.removesuffix(mark).rstrip()
-        if name not in SAYS_WHERE and len(text) <= MAX_NAME and bare.endswith(_MEDIA):
+        # What a widget of the editor writes, such as the pictures of Load3D.
+        if not isinstance(node.inputs[name], str) and _is_media(text):
             yield ReadFile(text, node.id)
+
+
+def _named(done: Evaluation, node: Node, name: str) -> Iterator[ReadFile]:
+    text = done.view(node).text(name)
+    if isinstance(text, Opaque):
+        yield ReadFile(f"{node.class_type}.{name}", node.id, "which file it is cannot be foreseen")
+    elif "folder" in name:
+        yield ReadFile(text[:MAX_NAME], node.id, "it is a folder")
+    elif len(text) > MAX_NAME:
+        yield ReadFile(text[:MAX_NAME], node.id, "its name is too long")
+    elif text:
+        yield ReadFile(text, node.id)
+        if FROM_OUTPUTS.get(node.class_type) == name and not text.endswith(_MARKS):
+            # ComfyUI 0.33 looks for it among the inputs, though the node is named for outputs.
+            yield ReadFile(f"{text} [output]", node.id)
+
+
+def _strange(done: Evaluation, node: Node) -> Iterator[ReadFile]:
+    for name, _key, text in texts(node.inputs):
+        if name not in SAYS_WHERE and _is_media(text):
+            yield ReadFile(text, node.id)
+    view = done.view(node)
+    for name in view.links:
+        value = view.value(name)
+        if isinstance(value, Constant):
+            if name not in SAYS_WHERE and isinstance(value.value, str) and _is_media(value.value):
+                yield ReadFile(value.value, node.id)
+        elif value is not None and is_file_name(name) and _is_text(view, name):
+            why = "which file it is cannot be foreseen"
+            yield ReadFile(f"{node.class_type}.{name}", node.id, why)
+
+
+def _is_media(text: str) -> bool:
+    bare = text.rstrip().lower()
+    for mark in _MARKS:
+        bare = bare.removesuffix(mark).rstrip()
+    return len(text) <= MAX_NAME and bare.endswith(_MEDIA)
+
+
+def _is_text(view: View, name: str) -> bool:
+    flow = view.flows.get(name)
+    return flow is not None and isinstance(flow.value, Opaque) and flow.picture is None

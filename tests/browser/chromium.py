@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import shutil
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any

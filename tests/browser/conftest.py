@@ -65,7 +65,9 @@ def desk(running: Any, console: Console) -> Desk:
     """Opens pages for operators who sign in; afterwards nothing may have gone wrong in any."""
 
     @asynccontextmanager
-    async def sit_down(screen: Screen = DESKTOP, *, sign_in: bool = True) -> AsyncGenerator[Operator]:
+    async def sit_down(
+        screen: Screen = DESKTOP, *, sign_in: bool = True
+    ) -> AsyncGenerator[Operator]:
         async with chromium.opened(running, screen) as watched:
             operator = Operator(watched)
             if sign_in:

@@ -1,4 +1,4 @@
-"""A whole house: a ComfyUI, a state, agents as processes of their own, and the operator's console."""
+"""A whole house: a ComfyUI, a state, agents and the operator's console in processes of their own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.types import TextContent
 
-from comfy_mcp.embedded import EmbeddedHost
+from comfy_mcp.embedded import EmbeddedHost, Faults
 
 SECONDS = 30
 """The most that a process may take to say something."""
@@ -24,6 +25,10 @@ SECONDS = 30
 ROOT = Path(__file__).parent.parent.parent
 
 KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START")
+
+APPROVAL = re.compile(r"apr_[0-9a-f]{16}")
+
+CODE = re.compile(r"\[[A-Z ]+\] ([a-z_]+):")
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#key=\S+")
 
@@ -47,8 +52,16 @@ POLICY: Mapping[str, Any] = {
         "request_approval": {},
         "cancel_approval": {},
     },
-    "gpu": {"max_in_flight": 4, "max_megapixels": 4, "gpu_seconds": [{"window": "hour", "max": 900}]},
+    "gpu": {
+        "max_in_flight": 4,
+        "max_megapixels": 4,
+        "gpu_seconds": [{"window": "hour", "max": 900}],
+    },
 }
+
+
+CRAWLING = Faults(step_ms=2_000)
+"""A pace at which a job does not end while somebody looks."""
 
 
 @dataclass
@@ -67,6 +80,18 @@ class Console:
         self._used += 1
         link: str = found[self._used - 1]
         return link
+
+    @property
+    def port(self) -> int:
+        """Where it listens; known with the first link."""
+        return int(LINK.findall("\n".join(self.lines))[0].split(":")[2].split("/")[0])
+
+    async def end(self) -> None:
+        """Have the process end, as Ctrl-C does."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        async with asyncio.timeout(SECONDS):
+            await self.process.communicate()
 
     async def _read(self) -> None:
         if self.process.stdout is None:
@@ -89,10 +114,15 @@ class House:
         """The policy's file."""
         return self.folder / "policy.json"
 
-    def rule(self, policy: Mapping[str, Any] = POLICY) -> None:
-        """Have *policy* in force."""
-        self.policy.write_text(json.dumps(policy, indent=2), encoding="utf-8")
+    def rule(self, **more: Any) -> None:
+        """Have the policy from above in force, with *more* keys laid over it."""
+        written = json.dumps({**POLICY, **more}, indent=2)
+        self.policy.write_text(written, encoding="utf-8")
         self.policy.chmod(0o600)
+
+    def crawl(self) -> None:
+        """Have jobs take minutes."""
+        self.host.faults = CRAWLING
 
     def environ(self) -> dict[str, str]:
         """The environment of every process here."""
@@ -104,6 +134,20 @@ class House:
             "COMFY_MCP_POLICY": str(self.policy),
         }
         return kept | own
+
+    async def command(self, *words: str) -> None:
+        """What the operator does in a terminal."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "comfy_mcp", *words),
+            env=self.environ(),
+            cwd=self.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(SECONDS):
+            said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
 
     @asynccontextmanager
     async def agent(self, grant: str = "studio") -> AsyncGenerator[Client]:
@@ -131,13 +175,11 @@ class House:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
+        started = Console(process)
         try:
-            yield Console(process)
+            yield started
         finally:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            async with asyncio.timeout(SECONDS):
-                await process.communicate()
+            await started.end()
 
 
 @asynccontextmanager
@@ -150,7 +192,33 @@ async def house(folder: Path) -> AsyncGenerator[House]:
 
 
 async def call(agent: Client, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What the agent is told: the structured result, or the refusal with ``"refused": True``."""
+    """What the agent is told: the structured result; of a refusal its words, id and code."""
     result = await agent.call_tool(tool, dict(arguments))
-    told: dict[str, Any] = dict(result.structured_content or {})
-    return {"refused": True, **told} if result.is_error else told
+    words = " ".join(one.text for one in result.content if isinstance(one, TextContent))
+    if not result.is_error:
+        return dict(result.structured_content or {})
+    found = APPROVAL.search(words)
+    code = CODE.match(words)
+    return {
+        "refused": True,
+        "words": words,
+        "approval_id": found[0] if found else None,
+        "code": code[1] if code else None,
+    }
+
+
+def lighthouse(**params: Any) -> dict[str, Any]:
+    """A call that a person has to approve, unless *params* make it small enough."""
+    given = {
+        "prompt": "a lighthouse on a basalt cliff at dusk, long exposure, calm sea",
+        "checkpoint": "embedded-demo.safetensors",
+        "steps": 24,
+        "width": 640,
+        "height": 448,
+    }
+    return {"workflow": "txt2img", "params": {**given, **params}}
+
+
+def parked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The same call, waiting for nobody."""
+    return {**arguments, "wait_seconds": 0}

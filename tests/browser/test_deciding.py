@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import json
 
 import pytest
 
-from tests.browser.chromium import DESKTOP, Screen
+from tests.browser.chromium import Screen
 from tests.browser.conftest import Desk
-from tests.browser.house import House, call
+from tests.browser.house import House, call, lighthouse, parked
 from tests.browser.operator import expect
 
 pytestmark = pytest.mark.anyio
-
-LIGHTHOUSE = {
-    "workflow": "txt2img",
-    "params": {
-        "prompt": "a lighthouse on a basalt cliff at dusk, long exposure, calm sea",
-        "checkpoint": "embedded-demo.safetensors",
-        "steps": 24,
-        "width": 640,
-        "height": 448,
-        "seed": 18446744073709551615,
-    },
-}
-
-
-def parked(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The same call, not waiting for anybody."""
-    return {**arguments, "wait_seconds": 0}
 
 
 async def test_a_request_appears_is_changed_and_approved_and_its_picture_is_seen(
@@ -39,15 +22,15 @@ async def test_a_request_appears_is_changed_and_approved_and_its_picture_is_seen
         page = operator.page
         await expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
 
-        asking = asyncio.create_task(call(agent, "run_workflow", LIGHTHOUSE))
+        asking = asyncio.create_task(call(agent, "run_workflow", lighthouse()))
         card = operator.cards
         await expect(card.get_by_role("heading", name="Run txt2img")).to_be_visible()
         await expect(page).to_have_title("(1) A request waits · Operator's console")
-        await expect(card).to_contain_text("24 steps, 640 × 448 pixels and 1 model")
+        await expect(card).to_contain_text(
+            "24 steps, 640 \N{MULTIPLICATION SIGN} 448 pixels and 1 model"
+        )
         await expect(card).to_contain_text("Above 0.2 megapixels a person looks first.")
         await expect(card.locator(".theirs")).to_contain_text("a lighthouse on a basalt cliff")
-        await expect(card.locator(".values")).to_contain_text("18446744073709551615")
-
         await operator.button("Edit", card).click()
         await card.get_by_label("steps").fill("7")
         assert await operator.fits()
@@ -69,3 +52,174 @@ async def test_a_request_appears_is_changed_and_approved_and_its_picture_is_seen
         await expect(operator.decided.locator(".changes")).to_have_text("Changed steps: 24 → 7")
         await expect(page).to_have_title("Operator's console")
         assert await operator.fits()
+
+
+async def test_a_no_reaches_the_agent_with_its_reason(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        asking = asyncio.create_task(call(agent, "run_workflow", lighthouse()))
+        await operator.cards.get_by_label("Words for the agent").fill("Not during the day.")
+        await operator.button("Deny", operator.cards).click()
+
+        told = await asking
+        assert told["refused"]
+        assert "Not during the day." in told["words"]
+        await expect(operator.cards.locator(".outcome")).to_contain_text("Denied")
+        await expect(operator.cards.locator(".actions")).to_be_hidden()
+        assert home.host.finished == ()
+
+
+async def test_whose_job_would_be_touched_is_said_before_everything_else(
+    home: House, desk: Desk
+) -> None:
+    home.crawl()
+    home.rule(approvals={"wait_s": 0}, gpu={"ownership": "any"})
+    async with desk() as operator, home.agent("ann") as ann, home.agent("bob") as bob:
+        job = await call(ann, "run_workflow", parked(lighthouse(width=256, height=256)))
+        await call(bob, "interrupt_execution", {"prompt_id": job["prompt_id"]})
+
+        warned = operator.cards.locator(".warned")
+        await expect(warned).to_contain_text("It touches another agent's job (ann): txt2img")
+        await expect(warned).to_contain_text(job["prompt_id"][:8])
+
+
+async def test_a_decision_that_comes_too_late_is_told_at_the_card(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        refused = await call(agent, "run_workflow", parked(lighthouse()))
+        approval_id = refused["approval_id"]
+        held = asyncio.Event()
+
+        async def hold(route: object) -> None:
+            await held.wait()
+            await route.continue_()  # type: ignore[attr-defined]  # Playwright's Route
+
+        await operator.page.route(f"**/api/approvals/{approval_id}/approve", hold)
+        await operator.button("Approve", operator.cards).click()
+        await call(agent, "cancel_approval", {"approval_id": approval_id})
+        await expect(operator.cards.locator(".outcome")).to_have_text("Taken back.")
+        held.set()
+
+        await expect(operator.cards.locator(".error")).to_contain_text("cancelled")
+
+
+async def test_what_was_decided_elsewhere_leaves_the_cards_by_itself(
+    home: House, desk: Desk
+) -> None:
+    async with desk() as operator, home.agent() as agent:
+        refused = await call(agent, "run_workflow", parked(lighthouse()))
+        await expect(operator.cards).to_have_count(1)
+        await home.command("approvals", "deny", refused["approval_id"], "--reason", "no")
+
+        await expect(operator.cards).to_have_count(0)
+        await expect(operator.decided).to_contain_text("Denied")
+
+
+async def test_a_yes_that_was_not_used_can_be_taken_back(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse()))
+        await operator.button("Approve", operator.cards).click()
+        await operator.decided.locator("summary").click()
+        await operator.button("Take the yes back").click()
+
+        await expect(operator.decided).to_contain_text("Denied")
+        assert (await call(agent, "run_workflow", parked(lighthouse())))["refused"]
+
+
+async def test_a_refused_change_leaves_the_request_as_it_was(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse()))
+        await operator.button("Edit", operator.cards).click()
+        await operator.cards.get_by_label("width").fill("4096")
+        await operator.cards.get_by_label("height").fill("4096")
+        await operator.button("Approve with 2 changes", operator.cards).click()
+        await expect(operator.cards.locator(".error")).to_contain_text("Nothing was decided")
+
+        await operator.button("Leave as asked", operator.cards).click()
+        await expect(operator.cards.locator(".error")).to_be_hidden()
+        await operator.button("Approve", operator.cards).click()
+        await expect(operator.cards.locator(".outcome")).to_contain_text("Approved")
+
+
+async def test_digits_of_a_large_seed_are_neither_lost_on_screen_nor_on_the_way_back(
+    home: House, desk: Desk
+) -> None:
+    seed = 18446744073709551615
+    async with desk() as operator, home.agent() as agent:
+        asking = asyncio.create_task(call(agent, "run_workflow", lighthouse(seed=seed)))
+        await expect(operator.cards.locator(".values")).to_contain_text(str(seed))
+        await operator.button("Edit", operator.cards).click()
+        await expect(operator.cards.get_by_label("seed")).to_have_value(str(seed))
+        await operator.cards.get_by_label("seed").fill(str(seed - 2))
+        await operator.button("Approve with 1 change", operator.cards).click()
+
+        job = await asking
+        assert job["status"] == "completed", job
+        (sent,) = [
+            seen.body for seen in home.host.seen if seen.path.endswith("/prompt") and seen.body
+        ]
+        assert f'"seed": {seed - 2}' in json.dumps(sent["prompt"])
+
+
+async def test_what_no_number_can_be_is_not_even_sent(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse()))
+        await operator.button("Edit", operator.cards).click()
+        await operator.cards.get_by_label("steps").fill("twenty")
+        await operator.button("Approve with 1 change", operator.cards).click()
+
+        await expect(operator.cards.locator(".error")).to_have_text("steps has to be a number.")
+
+
+async def test_a_question_of_the_agent_is_answered_with_changed_words(
+    home: House, desk: Desk, screen: Screen
+) -> None:
+    asked = {
+        "action": "Delete the drafts that nobody opened?",
+        "context": {"folder": "drafts", "keep": 10, "only": ["a", "b"]},
+    }
+    async with desk(screen) as operator, home.agent() as agent:
+        told = await call(agent, "request_approval", asked)
+        card = operator.cards
+        await expect(card.get_by_role("heading", level=3)).to_have_text(
+            "The agent asks you something"
+        )
+        await expect(card.locator(".theirs")).to_contain_text("Delete the drafts")
+        await operator.button("Edit", card).click()
+        await card.get_by_label("keep").fill("50")
+        await card.get_by_label("only").fill('["a"]')
+        await operator.button("Approve with 2 changes", card).click()
+        await expect(card.locator(".outcome")).to_contain_text("Approved")
+
+        answer = await call(agent, "get_approval", {"approval_id": told["approval_id"]})
+        assert answer["context"] == {"folder": "drafts", "keep": 50, "only": ["a"]}
+
+
+async def test_a_request_that_nobody_answers_expires_before_ones_eyes(
+    home: House, desk: Desk
+) -> None:
+    home.rule(approvals={"expires": 10})
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse()))
+        await expect(operator.decided).to_contain_text("Expired")
+        await expect(operator.cards).to_have_count(0)
+
+
+async def test_nothing_can_be_decided_in_the_moment_in_which_cards_move(
+    home: House, desk: Desk
+) -> None:
+    watch = """() => {
+      const list = document.querySelector("#requests-list");
+      new MutationObserver(() => {
+        const buttons = [...list.querySelectorAll("[data-does=approve], [data-does=deny]")];
+        window.off = buttons.map((one) => one.getAttribute("aria-disabled"));
+      }).observe(list, { childList: true });
+    }"""
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse(steps=3)))
+        await expect(operator.button("Approve")).to_be_enabled()
+        await operator.page.evaluate(watch)
+        await call(agent, "run_workflow", parked(lighthouse(steps=4)))
+        await expect(operator.cards).to_have_count(2)
+
+        assert await operator.page.evaluate("window.off") == ["true"] * 4
+        await expect(operator.cards.first).to_contain_text("4 steps")
+        await expect(operator.button("Approve").first).to_be_enabled()

@@ -12,7 +12,9 @@ import pytest
 from comfy_mcp.cli import run
 from comfy_mcp.oversight.gauge import duration, plain
 from comfy_mcp.store.protocol import NewJob
+from tests.cli.asking import asked
 from tests.cli.states import HOST, counted, edited, records, written
+from tests.oversight.asked import question
 
 POLICY = {
     "version": "1",
@@ -169,6 +171,20 @@ def test_a_reset_frees_the_account_and_is_written_down(
     assert show(state, policy, "--json") == 0
     used = {one["holder"]: one["used"] for one in shown(capsys)["limits"]}
     assert (used.get("alice", 0), used["bob"]) == (0, 1)
+
+
+def test_requests_that_wait_are_counted_for_each_caller(
+    tmp_path: Path, policy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = asked(tmp_path / "asked", question(1), question(2))
+
+    assert show(state, policy) == 0
+    told = capsys.readouterr().out
+    assert show(state, policy, "--json") == 0
+    found = shown(capsys)
+
+    assert "ci-bot: 2 requests wait for a person, of 5 that may." in told
+    assert found["waiting_requests"] == [{"grant": "ci-bot", "waiting": 2, "max": 5}]
 
 
 def test_everything_can_be_reset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,6 +115,33 @@ def test_an_approval_is_not_let_through(bench: Bench) -> None:
 
     assert status == 1
     assert "require_approval (approval_required)" in told
+    assert "a person decides, on the terminal or the console's page, within 1 h 0 min" in told
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("operator", "on the terminal or the console's page"),
+        ("elicitation", "asked by the agent's own client"),
+        ("any", "asked by the agent's own client if it can ask, else on the terminal or"),
+    ],
+)
+def test_who_decides_and_why_is_told(channel: str, words: str, bench: Bench) -> None:
+    bench.policy(
+        tools={"cancel_job": {"action": "require_approval", "reason": "Ask Ada."}},
+        classes={"destructive": {"require_approval": {"channel": channel, "expires": 90}}},
+        approvals={"channel": channel},
+    )
+
+    told = bench.explain("cancel_job", args={"prompt_id": "b0c2"})[1]
+    found = bench.told("cancel_job", args={"prompt_id": "b0c2"})
+
+    assert f"a person decides, {words}" in told
+    assert ", within 1 min 30 s" in told
+    assert "asked because of /tools/cancel_job/action: Ask Ada." in told
+    assert found["asking"]["channel"] == channel
+    assert found["asking"]["expires_s"] == 90
+    assert list(found["asking"]["reasons"])[-1] == "/classes/destructive/require_approval"
 
 
 @pytest.mark.parametrize(("owner", "status"), [("mine", 0), ("other", 1), ("human", 1)])

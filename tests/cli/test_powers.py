@@ -52,11 +52,15 @@ def test_a_hidden_tool_says_where_it_is_hidden() -> None:
     assert power.words == "hidden by /hide/0: it seems not to exist"
 
 
-def test_an_approval_that_cannot_be_asked_for_is_no_permission() -> None:
-    power = under(tools={"run_workflow": {"action": "require_approval"}})["run_workflow"]
+def test_what_needs_a_person_says_where_and_how_long_and_is_limited_all_the_same() -> None:
+    rule = {"action": "require_approval", "rate_limit": "2/minute", "reason": "Ask Ada."}
+    power = under(tools={"run_workflow": rule}, approvals={"expires": 600})["run_workflow"]
 
-    assert power.words.startswith("refused: ")
-    assert "cannot ask a person" in power.words
+    assert power.words == (
+        "only after a person's yes, on the terminal or the console's page, within 10 min 0 s: Ask"
+        " Ada; run_workflow may be called 2 times per minute;"
+        " some need a person (/tools/run_workflow/action)"
+    )
 
 
 def test_destructive_tools_say_that_they_are_for_own_jobs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from comfy_mcp.cli.screen import Screen, Verdict, clean, one_line
 
@@ -54,6 +55,27 @@ def test_a_plain_table_is_set_in_columns() -> None:
     Screen(out).table(("tool", "is"), [("run_workflow", "allowed"), ("x", "")])
 
     assert out.getvalue() == "  tool          is\n  run_workflow  allowed\n  x\n"
+
+
+def test_labels_stand_before_texts() -> None:
+    out = io.StringIO()
+
+    Screen(out).fields([("steps", "50"), ("prompt", "a\nb\x1b[2J")], "> ")
+    Screen(out).fields([])
+
+    assert out.getvalue() == "  > steps   50\n  > prompt  a\\nb\\x1b[2J\n"
+
+
+def test_a_terminal_folds_a_text_inside_its_column() -> None:
+    out = Terminal()
+    screen = Screen(out)
+
+    screen.fields([("prompt", "x " * 500), ("TOUCHES", "[bold]y[/bold]")])
+
+    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in out.getvalue().splitlines()]
+    assert rows[0].startswith("  prompt   x x")
+    assert {row[:11] for row in rows[1:-1]} == {" " * 11}
+    assert rows[-1].split() == ["TOUCHES", "[bold]y[/bold]"]
 
 
 def test_a_plain_bar_is_a_line_at_every_quarter() -> None:

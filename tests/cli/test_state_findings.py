@@ -13,6 +13,7 @@ from comfy_mcp.settings import Settings, read
 from comfy_mcp.store.protocol import Freeze
 from comfy_mcp.store.sqlite import SqliteStore
 from tests.cli.states import edited
+from tests.oversight.asked import HOUR, parked, question
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +42,23 @@ async def test_a_state_that_can_be_written_is_fine_and_gets_no_row(settings: Set
 
     assert found.verdict is Verdict.OK
     assert "audit chain verifies: 3 rows" in found.text
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 request waits"), (3, "3 requests wait")])
+async def test_requests_that_wait_for_a_person_are_counted(
+    count: int, words: str, settings: Settings
+) -> None:
+    store = SqliteStore(settings.state)
+    await parked(store, question(9), now() - 2 * HOUR)
+    for number in range(count):
+        await parked(store, question(number), now())
+    await store.close()
+
+    _, found = await about_state(settings)
+
+    assert found.verdict is Verdict.NOTE
+    assert found.text.startswith(f"{words} for a person's yes or no: ")
+    assert found.text.endswith(f"approvals ls --state {settings.state}")
 
 
 async def test_a_state_that_is_not_there_is_fine_and_not_made(settings: Settings) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from comfy_mcp.console.answers import HEADERS
+from comfy_mcp.console.answers import HEADERS, Refusal
 from comfy_mcp.console.app import PAGE, Console
 from comfy_mcp.console.routes import Route
+from comfy_mcp.console.security import check_peer
 from comfy_mcp.oversight.freezing import freeze
 from comfy_mcp.store.sqlite import SqliteStore
 from tests.console.caller import Caller, Said
-from tests.oversight.asked import parked, question
+from tests.oversight.asked import NOW, parked, question
 
 pytestmark = pytest.mark.anyio
 
@@ -382,15 +383,50 @@ async def test_a_body_of_another_shape_is_refused_and_does_nothing(
         b"[]",
         b"null",
         b"{",
-        b'{"a":NaN}',
-        b'{"grant":"*","grant":"a"}',
+        b'{"changes":{"steps":NaN}}',
+        b'{"changes":{"steps":-Infinity}}',
+        b'{"reason":"a","reason":"b"}',
         b"\xff\xfe",
-        b'{"grant":"\\ud800"}',
+        b'{"reason":"\\ud800"}',
         b"[" * 60_000,
     ],
 )
-async def test_what_is_no_json_object_is_refused(operator: Caller, body: bytes) -> None:
+async def test_what_is_no_json_object_is_refused(
+    operator: Caller, store: SqliteStore, body: bytes
+) -> None:
+    await parked(store, question(), NOW + 60_000)
+    before = await store.head()
     told = operator.headers("POST", {"Content-Length": str(len(body))})
-    head = "\r\n".join(["POST /api/freeze HTTP/1.1", *(f"{n}: {told[n]}" for n in told), "", ""])
+    first = f"POST /api/approvals/{ID}/approve HTTP/1.1"
+    head = "\r\n".join([first, *(f"{name}: {told[name]}" for name in told), "", ""])
 
-    assert (await operator.raw(head.encode() + body)).status == 400
+    said = await operator.raw(head.encode() + body)
+
+    assert (said.status, await store.head()) == (400, before)
+
+
+@pytest.mark.parametrize("name", ["Origin", "X-CSRF-Token", "Content-Type", "Sec-Fetch-Site"])
+async def test_a_header_that_is_there_twice_is_refused(operator: Caller, name: str) -> None:
+    told = operator.headers("POST", {"Content-Length": "2"})
+    lines = [f"{known}: {told[known]}" for known in told]
+    lines.append(f"{name}: {told[name]}")
+
+    said = await operator.raw(
+        "\r\n".join(["POST /api/sign-out HTTP/1.1", *lines, "", "{}"]).encode()
+    )
+
+    assert said.status == 400
+    assert (await operator.get("/api/session")).status == 200
+
+
+@pytest.mark.parametrize(
+    "peer", [("192.168.1.7", 5), ("::ffff:10.0.0.1", 5, 0, 0), ("x", 1), (), None]
+)
+def test_whoever_is_not_on_this_machine_gets_nothing(peer: object) -> None:
+    with pytest.raises(Refusal):
+        check_peer(peer)
+
+
+@pytest.mark.parametrize("peer", [("127.0.0.1", 5), ("127.8.9.1", 5), ("::1", 5, 0, 0)])
+def test_whoever_is_on_this_machine_may_ask(peer: object) -> None:
+    check_peer(peer)

@@ -105,7 +105,7 @@ async def test_files_are_told_with_the_head_of_their_digest(run: ApprovalRow) ->
 
     assert told(row, "reads") == [
         "a.png (sha256 abababababababab..., 1,234,567 bytes)",
-        "b.png (content not known, its name comes from another node)",
+        "b.png (not bound to its content, its name comes from another node)",
     ]
 
 

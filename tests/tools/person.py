@@ -11,7 +11,7 @@ from comfy_mcp.server import now_ms
 from comfy_mcp.store.protocol import ApprovalRow
 from tests.tools.desk import EVERYTHING, Desk
 
-__all__ = ["ASKS", "Clock", "asking", "no", "only", "until_asked", "yes"]
+__all__ = ["ASKS", "Clock", "asking", "no", "only", "until_asked", "until_waiting", "yes"]
 
 BY = {"channel": "terminal", "user": "ada", "assurance": "operator"}
 
@@ -54,6 +54,16 @@ async def until_asked(desk: Desk) -> ApprovalRow:
                 now_ms(), statuses=frozenset({"pending"}), count=1
             ):
                 return rows[0]
+            await asyncio.sleep(0.01)
+
+
+async def until_waiting(desk: Desk) -> ApprovalRow:
+    """The request that a call waits for by now: it has said so."""
+    row = await until_asked(desk)
+    async with asyncio.timeout(20):
+        while True:
+            if any(row.approval_id in words for _, words in desk.progress):
+                return row
             await asyncio.sleep(0.01)
 
 

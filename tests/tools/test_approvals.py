@@ -14,7 +14,7 @@ from comfy_mcp.store.asked import Ruling
 from comfy_mcp.store.protocol import Freeze
 from comfy_mcp.tools.table import TOOLS
 from tests.tools.desk import EVERYTHING, Desk, Sit, card, graph, sent
-from tests.tools.person import ASKS, Clock, asking, no, only, until_asked, yes
+from tests.tools.person import ASKS, Clock, asking, no, only, until_asked, until_waiting, yes
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +39,9 @@ async def test_a_parked_call_is_told_in_a_sentence_with_the_command_for_the_user
     assert found["tool"] == "run_workflow"
     assert found["what"] == "Run a workflow it wrote itself: 2 nodes, 64 x 64 pixels."
     assert 3_500 < found["expires_in_s"] <= 3_600
-    assert f"approvals show {request}" in found["next"]
-    assert f'get_approval("{request}", wait_seconds=40)' in found["next"]
+    wait, _, command = found["next"].partition(" has the answer. Tell the user to run: ")
+    assert wait == f'get_approval("{request}", wait_seconds=40)'
+    assert f"approvals show {request}" in command
 
 
 async def test_an_approved_call_is_made_as_next_says_and_its_job_is_told(sit: Sit) -> None:
@@ -133,8 +134,7 @@ async def test_waiting_ends_with_the_answer_and_says_meanwhile_what_is_waited_fo
         with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
                 group.start_soon(wait)
-                while not desk.progress:
-                    await anyio.lowlevel.checkpoint()
+                await until_waiting(desk)
                 await yes(desk, request)
 
     assert found["status"] == "approved"

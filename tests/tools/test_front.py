@@ -291,6 +291,7 @@ async def test_every_call_leaves_a_decision_and_an_outcome_in_one_whole_chain(si
         "front",
         "idempotency_key",
         "on_cancel",
+        "approval_id",
     }
     assert all(value.startswith("sha256:") for value in first["args"].values())
     assert ended["outcome"] == "completed"
