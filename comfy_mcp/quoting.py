@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 __all__ = [
@@ -36,8 +37,11 @@ MOST_NAME = 200
 MOST_LABEL = 120
 """Characters of a name that stands among words of ours."""
 
-MOST_READ = 100_000
-"""Characters that are looked at of any text; what is behind them only counts as cut."""
+LEAST_READ = 1_000
+"""Characters that are looked at of any text, else twice as many as may be shown.
+
+What is behind them only counts as cut: nobody shall pay for a flood of words that nobody reads.
+"""
 
 MOST_MARKS = 4
 """Combining marks on one character; more of them paint over the lines around."""
@@ -80,9 +84,10 @@ class Quoted:
 def quote(value: object, most: int = MOST_TEXT) -> Quoted:
     """*value* as one line of at most *most* visible characters; what is no text as compact JSON."""
     text = value if isinstance(value, str) else compact(value)
-    visible, hidden = seen(text[:MOST_READ])
+    read = max(LEAST_READ, 2 * most)
+    visible, hidden = seen(text[:read])
     line = _SPACE.sub(" ", visible).strip()
-    return Quoted(line[:most], max(0, len(line) - most) + max(0, len(text) - MOST_READ), hidden)
+    return Quoted(line[:most], max(0, len(line) - most) + max(0, len(text) - read), hidden)
 
 
 def plain(value: object, most: int = MOST_NAME) -> str:
@@ -109,16 +114,27 @@ def value(given: object, most: int = MOST_LABEL) -> str:
 
 def seen(text: str) -> tuple[str, int]:
     """*text* without what nobody sees, white space made spaces, and how much was taken out."""
+    if text.isascii() and text.isprintable():
+        return text, 0
     kept: list[str] = []
     marks = 0
     for one in text:
-        kind = unicodedata.category(one)
-        marks = marks + 1 if kind in {"Mn", "Me"} else 0
-        if one in "\t\n\r\v\f\x85\u2028\u2029":
-            kept.append(" ")
-        elif kind not in _UNSEEN and not _BLANK.match(one) and marks <= MOST_MARKS:
-            kept.append(one)
+        shown, is_mark = _shown(one)
+        marks = marks + 1 if is_mark else 0
+        if shown and marks <= MOST_MARKS:
+            kept.append(shown)
     return "".join(kept), len(text) - len(kept)
+
+
+@lru_cache(4_096)
+def _shown(one: str) -> tuple[str, bool]:
+    """What is shown for a character, "" for nothing, and whether it is a combining mark."""
+    if one in "\t\n\r\v\f\x85\u2028\u2029":
+        return " ", False
+    kind = unicodedata.category(one)
+    if kind in _UNSEEN or _BLANK.match(one):
+        return "", False
+    return one, kind in {"Mn", "Me"}
 
 
 def compact(value: object) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from comfy_mcp.cli.asking import CHANNELS
 from comfy_mcp.cli.screen import Verdict
 from comfy_mcp.errors import ConfigError, WorkflowError
 from comfy_mcp.guard.decide import grant_of
 from comfy_mcp.guard.loading import Loaded, load
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.library import Library, shipped_folder
+from comfy_mcp.oversight.gauge import duration
 from comfy_mcp.oversight.state import now_ms
 from comfy_mcp.settings import Settings
 
@@ -52,6 +55,7 @@ def about_policy(settings: Settings) -> tuple[list[Finding], Loaded | None]:
         return [Finding(Verdict.FAIL, "policy", f"{error}\n{RUNNING}", "correct the policy")], None
     notes = [Finding(Verdict.NOTE, "policy", text) for text in loaded.warnings]
     found = [Finding(Verdict.OK, "policy", ", ".join(loaded.sources)), *notes]
+    found += _about_asking(loaded.policy)
     return [*found, *_about_grants(loaded.policy, settings.grant)], loaded
 
 
@@ -71,6 +75,18 @@ def about_workflows(settings: Settings) -> list[Finding]:
         except WorkflowError as error:
             notes.append(Finding(Verdict.NOTE, "workflows", str(error)))
     return [Finding(Verdict.OK, "workflows", ", ".join(names)), *notes]
+
+
+def _about_asking(policy: Policy) -> list[Finding]:
+    """Where people are asked, if they are. A webhook's URL is a secret, but for its host."""
+    if not any(file.asks for file in policy.files):
+        return []
+    way = policy.approvals
+    where = f"{CHANNELS[way.channel]}, within {duration(way.expires_ms)}"
+    text = f"a person decides some calls; where no rule says otherwise, {where}"
+    hosts = sorted({urlsplit(url).hostname or "" for url in policy.webhooks})
+    told = f"\nrequests are told to {', '.join(hosts)}" if hosts else ""
+    return [Finding(Verdict.OK, "approvals", text + told)]
 
 
 def _about_grants(policy: Policy, name: str) -> list[Finding]:

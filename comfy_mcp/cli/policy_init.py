@@ -39,6 +39,7 @@ EXPLAINED: Mapping[str, str] = {
     "gpu.output_prefix": "where jobs save, below ComfyUI's output folder; workflows are rewritten",
     "gpu.undetermined": "what to do if a fact that a rule needs cannot be read off the graph",
     "grants": "who may call: match.stdio is the server's COMFY_MCP_GRANT; nobody else may",
+    "approvals": "how people are asked: how long a request waits, how many of one caller may wait",
     "denials": "after so many refusals in a window, everything is refused for a while",
 }
 """What each part of a profile means, in a line."""

@@ -137,6 +137,7 @@ class _Stage:
             await self._ask(gate, step)
         except Refused as refusal:
             outcome = _refused(refusal, self._last())
+            self.touched |= await self._asked(refusal)
         else:
             row = self._last()
             allowed = row.get("decision") == Effect.ALLOW.value
@@ -195,6 +196,12 @@ class _Stage:
             took_ms, status = min(known, key=lambda end: end[0])
             self.touched |= {row.cap_rule} if row and status == "cancelled" else set()
             heapq.heappush(self._ends, (self.now_ms + took_ms, job.prompt_id, status, took_ms))
+
+    async def _asked(self, refusal: Refused) -> frozenset[str]:
+        """Every rule that wants a person asked, beside the one that the refusal names."""
+        name = refusal.denial.approval_id
+        row = None if name is None else await self.store.approval(name, self.now_ms)
+        return frozenset() if row is None else frozenset(row.facts["asks"])
 
     def _touch(self, outcome: _Outcome) -> None:
         row = self._last()

@@ -84,6 +84,7 @@ class Watcher:
         self._changed = changed
         self._version: str | None = None
         self._version_at = 0.0
+        self._failed = ""
         self._seen: OrderedDict[str, tuple[float, Sighting]] = OrderedDict()
         """Jobs that left the queue: when they were looked for, and what was seen."""
         self.now = ComfyUI(words=INSIDE if parts.host is None else ASKING)
@@ -112,8 +113,11 @@ class Watcher:
         except HostError as error:
             self._version = None
             return ComfyUI(words=str(error)[:WORDS])
-        except Exception:
-            log.exception("ComfyUI could not be looked at; trying again.")
+        except Exception as error:
+            # Said once for each reason: it is tried again all the time.
+            if repr(error) != self._failed:
+                log.exception("ComfyUI could not be looked at; trying again.")
+            self._failed = repr(error)
             return ComfyUI(words="ComfyUI could not be looked at; the terminal says more.")
         return ComfyUI(
             reachable=True,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from aiohttp import web
 
 from comfy_mcp.console.answers import Refusal, values
@@ -91,7 +92,10 @@ class Decisions:
             judge=judge_by(parts.judged_by),
         )
         self._did()
-        told = None if decided.row is None else as_object(decided.row, parts.now_ms())
+        told = None
+        if decided.row is not None:
+            # An agent may have written much.
+            told = await anyio.to_thread.run_sync(as_object, decided.row, parts.now_ms())
         if not decided.ok:
             return values({"error": decided.message, "fix": None, "approval": told}, 409)
         return values({"message": decided.message, "approval": told})

@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import anyio
 
 from comfy_mcp.console.board import Board
 from comfy_mcp.console.comfyui import Watcher
@@ -63,12 +66,17 @@ class Looking:
     async def _look(self) -> None:
         self._shown = None
         self._books = Books()
+        failed = ""
         while True:
             self._poke.clear()
             try:
                 await self._round()
-            except Exception:
-                log.exception("What the page shows could not be read; trying again.")
+                failed = ""
+            except Exception as error:
+                # Said once for each reason: it is tried again twice a second.
+                if repr(error) != failed:
+                    log.exception("What the page shows could not be read; trying again.")
+                failed = repr(error)
             try:
                 async with asyncio.timeout(ROUND_S):
                     await self._poke.wait()
@@ -88,7 +96,8 @@ class Looking:
         shown = (sameness(books), comfyui, policy, _beat(books, now_ms))
         if shown != self._shown:
             self._shown = shown
-            self._board.put(self._renderer.render(books, policy, comfyui, parts.host, now_ms))
+            work = partial(self._renderer.render, books, policy, comfyui, parts.host, now_ms)
+            self._board.put(await anyio.to_thread.run_sync(work))
 
     def _policy(self, books: Books) -> dict[str, Any]:
         """The policy as it is shown, with a warning if servers seem to have another."""

@@ -21,9 +21,6 @@ __all__ = ["Books", "Renderer", "sameness"]
 MOST_BYTES = 2 * 1024 * 1024
 """Of all requests together; what would go beyond comes in short."""
 
-FRESH_MS = 10_000
-"""So long the ages in a request may lag behind."""
-
 MOST_BARS = 200
 """Limits that are shown, and slots, and freezes."""
 
@@ -61,10 +58,13 @@ def sameness(books: Books) -> object:
 
 
 class Renderer:
-    """Makes snapshots; requests that are as they were are not worked out anew for some seconds."""
+    """Makes snapshots; a request is worked out once, and again when it has moved.
+
+    An agent may have written much: *render* is for a thread, one call at a time.
+    """
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[ApprovalRow, int, str]] = {}
+        self._told: dict[str, tuple[object, str]] = {}
 
     def render(
         self,
@@ -93,15 +93,19 @@ class Renderer:
 
     def _approvals(self, books: Books, now_ms: int) -> list[str]:
         rows = (*books.asked, *books.decided)
-        age = now_ms // FRESH_MS
         known, self._told = self._told, {}
         for row in rows:
+            stands = (row.status, row.decided_ms, row.prompt_id, row.expires_ms)
             had = known.get(row.approval_id)
-            fresh = had is not None and had[0] is row and had[1] == age
-            self._told[row.approval_id] = (
-                had if had is not None and fresh else (row, age, _text(as_object(row, now_ms)))
-            )
-        return list(_within(MOST_BYTES, [self._told[row.approval_id][2] for row in rows]))
+            if had is None or had[0] != stands:
+                had = (stands, _text(_lasting(as_object(row, now_ms))))
+            self._told[row.approval_id] = had
+        return list(_within(MOST_BYTES, [self._told[row.approval_id][1] for row in rows]))
+
+
+def _lasting(one: dict[str, Any]) -> dict[str, Any]:
+    """Without what time alone changes: the page knows the times."""
+    return {key: one[key] for key in one if key not in {"lines", "age_s", "expires_in_s"}}
 
 
 def _within(most: int, texts: list[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 from aiohttp import web
 
 from comfy_mcp.console import trail_page
@@ -51,8 +52,9 @@ class Views:
         """One request with all that the agent wrote, and the graph it would run."""
         _query(ask)
         row = await found(self._parts, ask.parts["id"])
-        told = as_object(row, self._parts.now_ms())
-        return values({**told, "graph": _graph(row.payload)})
+        # An agent may have written much.
+        told = await anyio.to_thread.run_sync(_whole_request, row, self._parts.now_ms())
+        return values(told)
 
 
 async def found(parts: Parts, approval_id: str) -> ApprovalRow:
@@ -67,6 +69,10 @@ async def found(parts: Parts, approval_id: str) -> ApprovalRow:
     if row is None:
         raise Refusal(404, f"There is no request {approval_id}.", "Look at the list again.")
     return row
+
+
+def _whole_request(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
+    return {**as_object(row, now_ms), "graph": _graph(row.payload)}
 
 
 def _graph(payload: Mapping[str, Any]) -> Any:

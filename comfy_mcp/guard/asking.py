@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import anyio
+
 from comfy_mcp.errors import Refused
 from comfy_mcp.guard import refusals
 from comfy_mcp.guard.admission import admission
@@ -83,12 +85,16 @@ class Asker:
             AskClient: the client is to be asked first.
             StateError: the state cannot be used.
         """
-        row, is_new = await self._row(call, decision, loaded, matter, decision_id)
+        bound = await matter.bound()
+        row, is_new = await self._row(call, decision, loaded, matter, decision_id, bound=bound)
         if row.status == PENDING and matter.asks_client and row.channel in CLIENT_MAY:
             raise AskClient(row)
         # Where the client is to answer, the operator may, but nobody waits for that.
         if row.status == PENDING and row.channel != ELICITATION:
             row = await self._wait(row, call, loaded, matter)
+            if row.status == APPROVED and await matter.bound() != bound:
+                # Swapped while the person looked at it: the next call asks about what is there now.
+                raise refusals.outdated(decision_id)
         if row.status == APPROVED:
             return replace(await matter.remade(row), spend=_spend(row))
         raise self.refusal(row, decision_id, call, is_new=is_new)
@@ -129,16 +135,23 @@ class Asker:
         return args
 
     async def _row(
-        self, call: Call, decision: Decision, loaded: Loaded, matter: Matter, decision_id: str
+        self,
+        call: Call,
+        decision: Decision,
+        loaded: Loaded,
+        matter: Matter,
+        decision_id: str,
+        *,
+        bound: Mapping[str, Any],
     ) -> tuple[ApprovalRow, bool]:
         """The request that stands for *call*, made now if there is none."""
         desk, asking = self._desk, _asking(decision)
-        match = digest(
+        match = await _digest(
             {
                 "tool": canonical(call.tool),
                 "args": asked_args(call.args),
                 "target": call.target,
-                "bound": dict(await matter.bound()),
+                "bound": dict(bound),
                 # Rules can look at the clock: an answer is for those that asked for it.
                 "asks": [asking.channel, *sorted(asking.reasons)],
             }
@@ -175,6 +188,7 @@ class Asker:
             "host": self._desk.host,
             "policy_files": list(loaded.sources),
             "targets": await self._targets(call),
+            "targets_left_out": max(0, len(_targets(call)) - MOST_TARGETS),
             **frozen.facts,
         }
         return NewApproval(
@@ -184,7 +198,7 @@ class Asker:
             host=self._desk.host,
             tool=tool,
             match=match,
-            effect=digest(payload),
+            effect=await _digest(payload),
             policy=loaded.revision,
             payload=payload,
             facts=facts,
@@ -195,9 +209,8 @@ class Asker:
 
     async def _targets(self, call: Call) -> list[dict[str, Any]]:
         """Whose jobs the call touches, as far as the journal knows them; the first of many."""
-        ids = call.targets if call.target is None else (call.target, *call.targets)
         found: list[dict[str, Any]] = []
-        for prompt_id in ids[:MOST_TARGETS]:
+        for prompt_id in _targets(call)[:MOST_TARGETS]:
             row = await self._desk.store.job(prompt_id)
             mine = row is not None and row.grant == call.grant
             found.append(
@@ -245,6 +258,16 @@ def patience_s(call: Call, loaded: Loaded) -> float:
     most = loaded.policy.approvals.wait_ms / 1000
     own = (call.args or {}).get("wait_seconds")
     return min(most, own) if isinstance(own, int | float) else most
+
+
+async def _digest(value: Mapping[str, Any]) -> str:
+    """On a thread: a workflow can have megabytes."""
+    return await anyio.to_thread.run_sync(digest, value)
+
+
+def _targets(call: Call) -> tuple[str, ...]:
+    """Every job that the call would stop."""
+    return call.targets if call.target is None else (call.target, *call.targets)
 
 
 def _asking(decision: Decision) -> Asking:

@@ -25,7 +25,7 @@ UNTALLIED = frozenset(
     {
         *("cooldown", "frozen", "policy_unavailable"),
         *("approval_required", "approval_pending", "approval_expired", "approval_spent"),
-        "approval_outdated",
+        *("approval_outdated", "approval_cancelled"),
     }
 )
 """Refusals that say nothing about how a caller behaves."""

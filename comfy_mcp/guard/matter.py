@@ -40,7 +40,13 @@ class Matter:
         """Tell the client that its call waits."""
 
     async def bound(self) -> Mapping[str, Any]:
-        """What the effect depends on beside arguments and target, such as contents of files."""
+        """What the effect depends on beside arguments and target, such as contents of files.
+
+        As it is now, however often it is asked.
+
+        Raises:
+            WorkflowError: no person can be asked to answer for it.
+        """
         return {}
 
     async def frozen(self) -> Frozen:

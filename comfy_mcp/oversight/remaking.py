@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from comfy_mcp.errors import WorkflowError
-from comfy_mcp.oversight.described import described
 from comfy_mcp.oversight.judging import Judge, Judged, Trial
 from comfy_mcp.oversight.values import mapping
 from comfy_mcp.store.asked import QUESTION, ApprovalRow
+from comfy_mcp.workflow.described import described
 from comfy_mcp.workflow.digest import digest
 from comfy_mcp.workflow.facts import Known
 from comfy_mcp.workflow.flaws import listed, nearest, shown
@@ -84,7 +84,8 @@ def _args(row: ApprovalRow, after: Mapping[str, object]) -> dict[str, Any]:
     args = mapping(row.payload.get("args"))
     names = changeable(row.payload)
     given = {name: value for name, value in after.items() if name in names}
-    return {**args, "params": {**mapping(args.get("params")), **given}}
+    params = {**mapping(args.get("params")), **given}
+    return {**mapping(row.payload.get("waits")), **args, "params": params}
 
 
 def _context(row: ApprovalRow, changes: Mapping[str, object]) -> Changed:

@@ -20,9 +20,14 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar
 
 import anyio
-from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    CancelledElicitation,
+    Context,
+    Elicit,
+    ElicitationResult,
+)
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.server.mcpserver.resolve import CancelledElicitation
 from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult
 from pydantic import BaseModel, BeforeValidator, Field

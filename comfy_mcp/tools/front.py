@@ -37,6 +37,9 @@ __all__ = ["OUTPUT_TEMPLATE", "GuardedServer"]
 
 RUN = "run_workflow"
 
+UNSAID: dict[str, object] = {"workflow": None, "params": {}, "front": False}
+"""What its arguments about the run itself are by default."""
+
 OUTPUT_TEMPLATE = "comfy://jobs/{prompt_id}/outputs/{number}"
 
 
@@ -123,13 +126,17 @@ class GuardedServer(MCPServer[Any]):
     ) -> dict[str, Any]:
         """*arguments*, or those of the call that a person was asked about, if only its id is given.
 
+        What is given beside it counts, and makes another call of it; but not what a client fills in
+        by itself, for there are those that send every default.
+
         Raises:
             Refused: there is no such request of this caller, or it is over.
         """
         named = arguments.get("approval_id")
-        if tool != RUN or "workflow" in arguments or not isinstance(named, str):
+        if tool != RUN or arguments.get("workflow") is not None or not isinstance(named, str):
             return arguments
-        return {**await self._app.gate.approved_args(caller.call(), named), **arguments}
+        own = {key: value for key, value in arguments.items() if not _is_unsaid(key, value)}
+        return {**await self._app.gate.approved_args(caller.call(), named), **own}
 
     async def list_resource_templates(self) -> list[MCPResourceTemplate]:
         """The outputs of jobs, for callers that may look at them."""
@@ -180,6 +187,11 @@ class GuardedServer(MCPServer[Any]):
         except ValidationError as error:
             return f"The arguments of {name} cannot be used: {faults_in(error)}."
         return None
+
+
+def _is_unsaid(key: str, value: object) -> bool:
+    """Whether an argument of a run says what it says when it is left out."""
+    return key in UNSAID and type(value) is type(UNSAID[key]) and value == UNSAID[key]
 
 
 def _slim(tool: MCPTool) -> MCPTool:

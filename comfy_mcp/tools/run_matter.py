@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from comfy_mcp.errors import HostError
+from comfy_mcp.errors import HostError, WorkflowError
 from comfy_mcp.guard.call import Call
 from comfy_mcp.guard.matter import Frozen, Matter
 from comfy_mcp.store.protocol import ApprovalRow
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
     from comfy_mcp.workflow.input_files import ReadFile
 
-__all__ = ["RunMatter"]
+__all__ = ["MOST_FILES", "RunMatter"]
+
+MOST_FILES = 100
+"""Files that one yes can be bound to: a person has to be able to look at them."""
 
 
 class RunMatter(Matter):
@@ -62,6 +66,11 @@ class RunMatter(Matter):
 
         graph = self.order.filled.graph
         self._read = await anyio.to_thread.run_sync(input_files, graph)
+        if len(self._read) > MOST_FILES:
+            raise WorkflowError(
+                f"This workflow names {len(self._read)} files to read, and a person can be asked"
+                f" about {MOST_FILES} at most: run it in parts."
+            )
         names = frozenset(one.name for one in self._read if not one.loose)
         self._prints = await self._jobs.host.fingerprints(names) if names else {}
         return {name: one.sha256 for name, one in self._prints.items()}
@@ -93,6 +102,9 @@ class RunMatter(Matter):
     async def remade(self, row: ApprovalRow) -> Call:
         """The call for exactly what *row* has, measured anew."""
         self.order = await approved(self._app, self.order, row)
+        if row.changes:
+            args = _changed(self._caller.args or {}, row)
+            self._caller = replace(self._caller, args=args)
         return await self.judged()
 
     async def _whole(self) -> Measured:
@@ -116,8 +128,23 @@ class RunMatter(Matter):
             return {"name": file.name, "sha256": None, "why": file.loose}
         return {
             "name": file.name,
+            "type": _folder(file.name),
             "sha256": found.sha256,
             "bytes": found.bytes,
             "picture": found.picture,
             "why": found.why,
         }
+
+
+def _folder(name: str) -> str:
+    """Which of ComfyUI's folders a node finds *name* in: input, output or temp."""
+    return next((kind for kind in ("output", "temp") if name.endswith(f"[{kind}]")), "input")
+
+
+def _changed(args: Mapping[str, Any], row: ApprovalRow) -> dict[str, Any]:
+    """The arguments as if the call had been made with what a person changed: rules look at them."""
+    values, payload = row.payload["values"], row.payload
+    if payload["manifest"] is None:
+        return {**args, "workflow": payload["graph"]}
+    changed = {name: values[name] for name in row.changes if name in values}
+    return {**args, "params": {**args.get("params", {}), **changed}}

@@ -1,4 +1,4 @@
-"""A whole house: a ComfyUI, a state, agents and the operator's console in processes of their own."""
+"""A whole house: a ComfyUI, and agents and the operator's console as processes of their own."""
 
 from __future__ import annotations
 

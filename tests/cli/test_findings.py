@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,27 @@ def test_a_policy_that_cannot_be_used_fails_with_its_faults(tmp_path: Path) -> N
     assert loaded is None
     assert worst(found) is Verdict.FAIL
     assert "there is no such file" in found[0].text
+
+
+def test_a_policy_that_asks_a_person_says_where_and_never_the_webhooks_url(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    rules = {
+        "version": "1",
+        "tools": {"run_workflow": {"action": "require_approval"}, "get_approval": {}},
+        "approvals": {"expires": 600, "webhook": "https://ada.example/SECRET?token=SECRET"},
+    }
+    path.write_text(json.dumps(rules))
+    path.chmod(0o600)
+
+    found, _ = about_policy(settings(tmp_path, COMFY_MCP_POLICY=str(path)))
+
+    (asks,) = [one for one in found if one.name == "approvals"]
+    assert asks.verdict is Verdict.OK
+    assert asks.text == (
+        "a person decides some calls; where no rule says otherwise, on the terminal or the"
+        " console's page, within 10 min 0 s\nrequests are told to ada.example"
+    )
+    assert "SECRET" not in str(found)
 
 
 def test_a_policy_that_does_not_know_the_caller_says_whom_it_knows(tmp_path: Path) -> None:

@@ -236,6 +236,17 @@ def test_an_approval_is_an_effect_of_its_own(bench: Bench) -> None:
     assert bench.try_calls({**CARD, "expect": "deny"})[0] == 1
 
 
+def test_every_rule_that_asks_a_person_is_met_by_the_same_call(bench: Bench) -> None:
+    bench.policy(
+        tools={"run_workflow": {"require_approval": True}},
+        classes={"execute": {"require_approval": {"reason": "Execute asks, too."}}},
+    )
+
+    status, told = bench.try_calls({**CARD, "expect": "require_approval"})
+
+    assert (status, "note:" in told) == (0, False), told
+
+
 def test_a_workflow_that_cannot_be_sent_is_no_decision(bench: Bench) -> None:
     status, told = bench.try_calls(
         {"tool": "run_workflow", "args": {"workflow": "no_such"}, "expect": "deny"}

@@ -15,6 +15,9 @@ from comfy_mcp.console.app import Console
 SECONDS = 20
 """The most that any answer may take here."""
 
+SOON = 6
+"""Less than any pause after which something would happen by itself."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -163,8 +166,8 @@ class Stream:
             raise AssertionError(f"{name} did not come; last: {last}") from None
 
     async def over(self) -> None:
-        """Wait until the console hangs up."""
-        async with asyncio.timeout(SECONDS):
+        """Wait until the console hangs up, which is before it would speak anyway."""
+        async with asyncio.timeout(SOON):
             while await self.reader.read(1 << 16):
                 pass
 

@@ -196,6 +196,15 @@ async def test_what_a_job_put_out_is_shown_small_and_kept_a_little(
     assert (again.body, len(host.seen)) == (said.body, seen)
 
 
+async def test_what_a_job_put_out_at_another_comfyui_is_not_looked_up_here(
+    host: EmbeddedHost, operator: Caller, store: SqliteStore
+) -> None:
+    (host.folder / "output" / "a.png").write_bytes(picture())
+    await finished(store, "http://elsewhere:8188", OutputFile("9", "images", "a.png"))
+
+    assert (await operator.get("/api/jobs/job-1/outputs/0")).status == 404
+
+
 async def test_outputs_that_are_no_pictures_are_not_shown(
     host: EmbeddedHost, operator: Caller, store: SqliteStore, label: str
 ) -> None:

@@ -94,6 +94,29 @@ async def test_every_answer_keeps_the_browser_strict_and_tells_nothing_about_the
         assert b"Traceback" not in said.body
 
 
+async def test_the_browser_runs_and_loads_only_what_is_ours_and_shows_it_in_no_frame(
+    stranger: Caller,
+) -> None:
+    said = await stranger.get("/")
+
+    policy = str(said.header("Content-Security-Policy"))
+    own = ["script-src", "style-src", "img-src", "connect-src"]
+    none = ["default-src", "base-uri", "form-action", "frame-ancestors"]
+    assert dict(part.split(" ", 1) for part in policy.split("; ")) == {
+        **dict.fromkeys(own, "'self'"),
+        **dict.fromkeys(none, "'none'"),
+    }
+    wanted = {
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    assert {name: said.header(name) for name in wanted} == wanted
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -57,7 +57,7 @@ def picture(width: int) -> bytes:
 async def test_the_picture_that_is_loaded_is_one_that_was_told(
     comfyui: Comfy, host: ComfyHost, kind: str, spelling: str
 ) -> None:
-    name = f"contract {new_id()} \u00fc+#.png"
+    name = f"contract-{new_id()}.png"
     for (folder, below), width in PLACES.items():
         answer = await upload(comfyui, picture(width), name, type=folder, subfolder=below)
         assert answer.status == 200

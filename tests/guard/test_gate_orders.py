@@ -8,7 +8,6 @@ import pytest
 
 from comfy_mcp.errors import Denied, PermitError, RateLimited
 from comfy_mcp.guard.gate import Call
-from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.store.protocol import EVERYBODY, Freeze
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.workflow.facts import Facts
@@ -95,8 +94,7 @@ async def test_an_edit_that_cannot_be_used_changes_nothing(store: SqliteStore) -
 
 
 async def test_a_closed_source_refuses_everything(store: SqliteStore) -> None:
-    bench = Bench(store, {"run_workflow": {}, "get_job": {}})
-    bench.gate.source = PolicySource((bench.file,), on_bad="freeze")
+    bench = Bench(store, {"run_workflow": {}, "get_job": {}}, on_bad="freeze")
     bench.file.write_text("{")
 
     assert await code_of(bench, LOOK) == "policy_unavailable"

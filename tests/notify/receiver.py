@@ -31,6 +31,7 @@ class Heard:
 
     @property
     def told(self) -> dict[str, Any]:
+        """The body as JSON."""
         told: dict[str, Any] = json.loads(self.body)
         return told
 
@@ -49,6 +50,7 @@ class Receiver:
     base: str = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Remember *request* and answer it."""
         body = await request.read()
         self.heard.append(Heard(request.raw_path, dict(request.headers), body))
         if self.answering is not None:
@@ -69,7 +71,7 @@ async def listening(receiver: Receiver | None = None) -> AsyncIterator[Receiver]
     made = receiver or Receiver()
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", made.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -82,7 +84,7 @@ async def listening(receiver: Receiver | None = None) -> AsyncIterator[Receiver]
 
 @dataclass
 class Bench:
-    """Webhooks with a clock that is set and pauses that take no time."""
+    """Webhooks with a clock of their own, on which pauses take their time at once."""
 
     urls: tuple[str, ...]
     pace: Pace = field(default_factory=Pace)
@@ -93,7 +95,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.webhooks = Webhooks(
             lambda: self.urls,
-            lambda: self.key(),
+            self.key,
             now_ms=lambda: self.now_ms,
             command=lambda approval_id: f"{COMMAND} {approval_id}",
             pace=self.pace,
@@ -102,6 +104,7 @@ class Bench:
 
     async def _pause(self, seconds: float) -> None:
         self.paused.append(seconds)
+        self.now_ms += round(seconds * 1000)
         await anyio.lowlevel.checkpoint()
 
     async def done(self) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from comfy_mcp.guard.loading import load
 from comfy_mcp.library import Library, shipped_folder
-from comfy_mcp.oversight.described import described
 from comfy_mcp.store.asked import CALL, QUESTION, ApprovalRow, NewApproval, Parked
 from comfy_mcp.store.protocol import Store
 from comfy_mcp.workflow import digest, fill, parse_graph
+from comfy_mcp.workflow.described import described
 from comfy_mcp.workflow.facts import Known
 from comfy_mcp.workflow.frozen import frozen
 from comfy_mcp.workflow.measure import measure

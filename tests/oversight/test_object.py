@@ -196,7 +196,7 @@ async def test_what_is_left_out_is_counted(store: Store) -> None:
 
     words = made["agent_words"]
     assert (len(words["context"]), words["left_out"]) == (MOST_WORDS, 36)
-    assert words["action"]["cut"] == len(LONG.strip()) - MOST_TEXT
+    assert words["action"]["cut"] == len(LONG) - MOST_TEXT
 
 
 async def test_a_huge_request_stays_small(store: Store) -> None:

@@ -44,6 +44,7 @@ def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
         grant: str = "local",
         url: str | None = None,
         answer: Any = None,
+        workflows: tuple[Path, ...] = (),
         **built: Any,
     ) -> AsyncGenerator[Desk]:
         file = tmp_path / f"policy-{grant}.json"
@@ -53,6 +54,7 @@ def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
             policies=(file,),
             state=tmp_path / "state",
             grant=grant,
+            workflows=workflows,
         )
         server, services = build(settings, **built)
         async with Client(server, mode=era, elicitation_callback=answer) as client:

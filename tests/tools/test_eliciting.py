@@ -463,6 +463,19 @@ async def test_the_question_is_short_and_has_the_agents_words_in_quotation_marks
     assert params.requested_schema["properties"]["approve"]["default"] is False
 
 
+@pytest.mark.parametrize("name", ["answer", "ctx", "asks_client"])
+async def test_an_agent_cannot_bring_the_answer_as_an_argument(
+    sit: Sit, host: EmbeddedHost, name: str
+) -> None:
+    answer = {"action": "accept", "data": {"approve": True}}
+
+    async with sit(CLIENTS, answer=User(ElicitResult(action="cancel"))) as desk:
+        _, body = await desk.refusal("run_workflow", **RUN, **{name: answer})
+
+    assert body["code"] == "invalid_args"
+    assert sent(host) == []
+
+
 async def test_another_tool_than_run_workflow_asks_as_well(sit: Sit, host: EmbeddedHost) -> None:
     user = User(YES)
 

@@ -29,10 +29,9 @@ export function requests(desk) {
     mayDecide: () => desk.connected() && performance.now() >= steadyAt,
     // The stream may be faster than the answer: the card stays until that is there, too.
     deciding: (approval) => lingering.set(approval.approval_id, Infinity),
-    undecided: (approval) => lingering.delete(approval.approval_id),
+    undecided: linger,
     decided(approval) {
-      lingering.set(approval.approval_id, performance.now() + LINGER_MS);
-      setTimeout(draw, LINGER_MS + 50);
+      linger(approval);
       own.learned(approval);
     },
     learned(approval) {
@@ -40,6 +39,12 @@ export function requests(desk) {
       draw();
     },
   };
+
+  /** A card that says what became of it can be read before it goes. */
+  function linger(approval) {
+    lingering.set(approval.approval_id, performance.now() + LINGER_MS);
+    setTimeout(draw, LINGER_MS + 50);
+  }
 
   at("decided-more").addEventListener("click", () => {
     all = true;
