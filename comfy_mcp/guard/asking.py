@@ -96,6 +96,9 @@ class Asker:
                 # Swapped while the person looked at it: the next call asks about what is there now.
                 raise refusals.outdated(decision_id)
         if row.status == APPROVED:
+            if await _digest(row.payload) != row.effect:
+                # Somebody edited the state: the log says what the person was asked about.
+                raise refusals.outdated(decision_id)
             return replace(await matter.remade(row), spend=_spend(row))
         raise self.refusal(row, decision_id, call, is_new=is_new)
 

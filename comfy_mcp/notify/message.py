@@ -18,12 +18,14 @@ __all__ = ["body"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _NUMBERS = {
-    "nodes": "nodes",
-    "steps": "steps",
-    "megapixels": "megapixels",
-    "batch": "pictures at once",
-    "frames": "frames",
+    "nodes": ("node", "nodes"),
+    "steps": ("step", "steps"),
+    "megapixels": ("megapixel", "megapixels"),
+    "batch": ("", "pictures at once"),
+    "frames": ("", "frames"),
 }
+"""What is told of a graph, as one and as many; one picture of one frame goes without saying."""
+
 _MOST = 10**12
 
 
@@ -65,10 +67,12 @@ def _workflow(facts: Mapping[str, Any]) -> str | None:
 def _amounts(facts: Mapping[str, Any]) -> Iterator[str]:
     graph = _members(facts.get("graph"))
     unknown = graph.get("undetermined")
-    for key, words in _NUMBERS.items():
+    for key, (one, many) in _NUMBERS.items():
+        number = _number(graph.get(key))
+        words = one if number == "1" else many
         if isinstance(unknown, list) and key in unknown:
-            yield f"{words} not known"
-        elif number := _number(graph.get(key)):
+            yield f"{many} not known"
+        elif number and words:
             yield f"{number} {words}"
     if seconds := _number(facts.get("estimate_s")):
         yield f"about {seconds} s of GPU time"

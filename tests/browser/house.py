@@ -158,7 +158,7 @@ class House:
             env=self.environ(),
             cwd=self.folder,
         )
-        with (self.folder / f"{grant}.log").open("w", encoding="utf-8") as log:
+        with (self.folder / "agents.log").open("a", encoding="utf-8") as log:
             async with Client(
                 stdio_client(start, errlog=log), read_timeout_seconds=SECONDS
             ) as client:

@@ -98,7 +98,7 @@ async def test_a_decision_that_comes_too_late_is_told_at_the_card(home: House, d
         await expect(operator.cards.locator(".outcome")).to_have_text("Taken back.")
         held.set()
 
-        await expect(operator.cards.locator(".error")).to_contain_text("cancelled")
+        await expect(operator.cards.locator(".error")).to_contain_text("taken back")
 
 
 async def test_what_was_decided_elsewhere_leaves_the_cards_by_itself(

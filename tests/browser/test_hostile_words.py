@@ -56,8 +56,8 @@ async def test_hostile_words_are_shown_as_text_in_quotation_marks(
         assert await operator.page.title() == "(1) A request waits · Operator's console"
         assert await operator.button("Approve").count() == 1
         assert await operator.fits()
-        quotes = operator.cards.get_by_role("group", name="The agent's words").locator("blockquote")
-        assert await quotes.count() == 2
+        quoted = operator.cards.get_by_role("group", name="The agent's words")
+        assert await quoted.locator(".quote:not(.short) blockquote").count() == 2
 
 
 async def test_a_text_of_ten_thousand_characters_does_not_push_the_buttons_away(
@@ -77,7 +77,7 @@ async def test_a_question_cannot_dress_up_as_the_page(home: House, desk: Desk) -
         "context": {MARKUP[:100]: MARKUP, "\u202eevil": BIDI, "Words for the agent": "x"},
     }
     async with desk() as operator, home.agent() as agent:
-        await call(agent, "request_approval", asked)
+        assert "refused" not in await call(agent, "request_approval", asked)
         await shown(operator)
 
         assert await operator.page.evaluate(STRUCTURE) == []

@@ -16,7 +16,7 @@ async def test_a_link_signs_in_once_and_its_key_is_nowhere_afterwards(
     console: Console, desk: Desk
 ) -> None:
     link = await console.link()
-    async with desk() as first, desk(sign_in=False) as second:
+    async with desk(sign_in=False) as first, desk(sign_in=False) as second:
         await first.sign_in(link)
         assert "key" not in first.page.url
         assert await first.page.evaluate("history.length") <= 2
@@ -55,6 +55,7 @@ async def test_a_freeze_is_confirmed_seen_and_refuses_the_next_call(
 ) -> None:
     async with desk(screen) as operator, home.agent() as agent:
         page = operator.page
+        await call(agent, "list_approvals", {})
         await expect(page.locator("#freeze-state")).to_have_text("Nobody is frozen")
         await operator.freeze("Everybody", "Maintenance until noon")
         await expect(page.locator("#freeze-state")).to_have_text("Everybody is frozen")
@@ -156,7 +157,8 @@ async def test_a_lost_connection_is_said_and_nothing_can_be_decided(
         await expect(operator.button("Approve")).to_be_disabled()
 
         async with home.console(console.port) as again:
-            await expect(operator.page.get_by_role("heading")).to_have_text("You are not signed in")
+            out = operator.page.get_by_role("heading", name="You are not signed in")
+            await expect(out).to_be_visible()
             await operator.sign_in(await again.link())
             await expect(operator.cards).to_have_count(1)
             await expect(banner).to_be_hidden()
@@ -169,6 +171,7 @@ async def test_the_page_fits_every_width_and_can_be_read_in_every_light(
 ) -> None:
     async with desk(Screen(width, 800, scheme)) as operator, home.agent() as agent:
         await call(agent, "run_workflow", parked(lighthouse()))
+        await expect(operator.cards).to_have_count(1)
         await operator.freeze("studio", "for a look")
         await operator.button("Edit", operator.cards).click()
 

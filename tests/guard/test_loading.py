@@ -53,6 +53,24 @@ def test_without_a_file_the_built_in_policy_is_used_and_announced() -> None:
     assert usable(loaded) == set(TOOLS)
 
 
+def test_what_is_in_force_can_be_shown_as_it_was_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "policy.json", '{"version": "1",  "hide": ["get_job"]}')
+    loaded = load([path])
+    path.unlink()
+    assert loaded.texts == (
+        (str(path), '{"version": "1",  "hide": ["get_job"]}'),
+        (BUILT_IN, EXAMPLE.read_text(encoding="utf-8")),
+    )
+    assert dict(loaded.texts)[BUILT_IN] not in repr(loaded)
+
+
+def test_a_webhook_is_a_secret_and_stays_out_of_what_is_printed_for_debugging() -> None:
+    text = '{"version": "1", "approvals": {"webhook": "https://h/secret-topic"}}'
+    loaded = parse(text, "policy.json")
+    assert loaded.policy.webhooks == ("https://h/secret-topic",)
+    assert "secret-topic" not in repr(loaded)
+
+
 def test_the_built_in_policy_is_the_shipped_example_and_names_every_tool() -> None:
     assert load([]).revision == load([EXAMPLE]).revision
     assert set(json.loads(EXAMPLE.read_text(encoding="utf-8"))["tools"]) == set(TOOLS)

@@ -73,6 +73,14 @@ def test_a_key_that_others_can_read_or_change_is_refused(tmp_path: Path, mode: i
     assert f"is open to other users (mode {mode:04o}). Delete it" in refused(tmp_path)
 
 
+@POSIX
+def test_a_key_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook_key(tmp_path)
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    assert f"belongs to user {mine}" in refused(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["", "00" * 31, "00" * 33, "zz" * 32, "00" * 5000])
 def test_what_is_no_key_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "webhook.key"

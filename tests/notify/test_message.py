@@ -41,6 +41,12 @@ def test_a_run_is_told_by_its_names_and_numbers() -> None:
     }
 
 
+def test_one_is_told_as_one_and_one_picture_of_one_frame_not_at_all() -> None:
+    graph = {"nodes": 1, "steps": 1, "megapixels": 1.0, "batch": 1, "frames": 1}
+    found = told(asked(facts={"workflow": "inline", "graph": graph}))
+    assert found["summary"] == "inline, 1 node, 1 step, 1 megapixel"
+
+
 def test_a_number_that_could_not_be_determined_is_not_told_as_if_it_were() -> None:
     graph = {"nodes": 7, "steps": 1, "undetermined": ["steps", "models"]}
     found = told(asked(facts={"workflow": "inline", "graph": graph}))
