@@ -126,7 +126,7 @@ class Reception:
         found = [
             (route, match.groupdict())
             for route in self.routes
-            if (match := re.fullmatch(route.path, path, re.ASCII))
+            if (match := re.fullmatch(route.path, path))
         ]
         if not found:
             raise Refusal(404, "There is no such thing here.", "Go to the console's page: /")

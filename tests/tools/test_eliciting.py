@@ -229,7 +229,7 @@ async def test_where_anybody_may_answer_the_call_waits_for_the_operator(
 async def test_before_2026_an_error_or_no_answer_in_time_is_a_refusal(
     sit: Sit, host: EmbeddedHost, answer: Any
 ) -> None:
-    async with sit(CLIENTS, answer=answer, ask_seconds=0.3) as desk:
+    async with asyncio.timeout(60), sit(CLIENTS, answer=answer, ask_seconds=0.3) as desk:
         _, body = await desk.refusal("run_workflow", **RUN)
         row = await only(desk)
 
@@ -243,6 +243,7 @@ async def test_before_2026_a_client_that_does_not_answer_makes_the_call_wait_for
     sit: Sit,
 ) -> None:
     async with (
+        asyncio.timeout(60),
         sit(ANYBODYS, answer=never, ask_seconds=0.3) as desk,
         anyio.create_task_group() as group,
     ):
@@ -272,11 +273,11 @@ async def test_a_call_that_is_given_up_while_its_client_is_asked_runs_nothing(
     assert sent(host) == []
 
 
-async def rounds(desk: Desk, **more: Any) -> Any:
+async def rounds(
+    desk: Desk, tool: str = "run_workflow", arguments: dict[str, Any] = RUN, **more: Any
+) -> Any:
     """One round of a call as the protocol of 2026 has it; nothing is answered by itself."""
-    return await desk.client.session.call_tool(
-        "run_workflow", RUN, allow_input_required=True, **more
-    )
+    return await desk.client.session.call_tool(tool, arguments, allow_input_required=True, **more)
 
 
 async def until_too_late(desk: Desk, asked: Any) -> None:
@@ -306,6 +307,22 @@ async def test_one_answer_is_good_for_one_run_however_often_it_is_sent(
     assert isinstance(again, InputRequiredResult)
     assert (row.status, spent.status) == ("pending", "spent")
     assert sent(host) == ["POST /prompt"]
+
+
+@pytest.mark.parametrize("era", ["auto"])
+async def test_an_old_answer_is_none_to_a_new_request_that_looks_the_same(sit: Sit) -> None:
+    async with sit(asking("list_jobs", channel="elicitation"), answer=never) as desk:
+        asked = await rounds(desk, "list_jobs", {})
+        (key,) = asked.input_requests
+        back = {"input_responses": {key: YES}, "request_state": asked.request_state}
+        first = await rounds(desk, "list_jobs", {}, **back)
+        again = await rounds(desk, "list_jobs", {}, **back)
+        approved = [row for row in await records(desk, "decision") if row["code"] == "approved"]
+
+    assert first.structured_content == {"jobs": [], "warnings": []}
+    assert isinstance(again, InputRequiredResult)
+    assert again.input_requests[key].params.message != asked.input_requests[key].params.message
+    assert len(approved) == 1
 
 
 @pytest.mark.parametrize("era", ["auto"])
@@ -362,10 +379,9 @@ async def test_an_answer_to_one_call_is_none_to_another(sit: Sit, host: Embedded
         asked = await rounds(desk)
         (key,) = asked.input_requests
         with pytest.raises(MCPError, match="Invalid or expired requestState"):
-            await desk.client.session.call_tool(
-                "run_workflow",
-                {"workflow": card(2)},
-                allow_input_required=True,
+            await rounds(
+                desk,
+                arguments={"workflow": card(2)},
                 input_responses={key: YES},
                 request_state=asked.request_state,
             )
