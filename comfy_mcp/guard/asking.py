@@ -18,7 +18,7 @@ from comfy_mcp.guard.call import Call
 from comfy_mcp.guard.catalog import TOOLS, canonical
 from comfy_mcp.guard.denial import from_full
 from comfy_mcp.guard.loading import Loaded
-from comfy_mcp.guard.matter import Matter, asked_args
+from comfy_mcp.guard.matter import BY_ID, Matter, asked_args
 from comfy_mcp.guard.question import Asking, Decision
 from comfy_mcp.guard.room import Reconcile, holding, too_full
 from comfy_mcp.guard.waiting import until_decided
@@ -112,7 +112,7 @@ class Asker:
             is_new=is_new,
             now_ms=self._desk.now_ms(),
             command=self._desk.command(row.approval_id),
-            by_id=canonical(call.tool) == "run_workflow",
+            by_id=canonical(call.tool) == BY_ID,
         )
 
     def unapproved(self, row: ApprovalRow | None, decision_id: str, call: Call) -> Refused:
@@ -152,7 +152,7 @@ class Asker:
         match = await _digest(
             {
                 "tool": canonical(call.tool),
-                "args": asked_args(call.args),
+                "args": asked_args(call),
                 "target": call.target,
                 "bound": dict(bound),
                 # Rules can look at the clock: an answer is for those that asked for it.
@@ -179,7 +179,7 @@ class Asker:
         self, call: Call, asking: Asking, loaded: Loaded, matter: Matter, match: str
     ) -> NewApproval:
         frozen = await matter.frozen()
-        args, asked = dict(call.args or {}), asked_args(call.args)
+        args, asked = dict(call.args or {}), asked_args(call)
         waits = {name: value for name, value in args.items() if name not in asked}
         payload = {**frozen.payload, "args": asked, "waits": waits, "host": self._desk.host}
         tool = canonical(call.tool)

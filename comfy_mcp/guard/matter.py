@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comfy_mcp.guard.call import Call
+from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.store.protocol import ApprovalRow
 
-__all__ = ["WAITS", "Frozen", "Matter", "asked_args"]
+__all__ = ["BY_ID", "Frozen", "Matter", "asked_args"]
 
-WAITS = frozenset(
-    ("wait_seconds", "cleanup_after_ms", "approval_id", "idempotency_key", "on_cancel")
-)
+WAITS = frozenset(("wait_seconds", "cleanup_after_ms", "idempotency_key", "on_cancel"))
 """Arguments that say how to wait and to repeat, and nothing about what is done."""
+
+BY_ID = "run_workflow"
+"""The tool that can be called with the id of a request in place of what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,14 @@ class Matter:
         """The whole effect, and what a person needs to know of it."""
         call = self.call
         payload = {"kind": "plain", "target": call.target, "targets": list(call.targets)}
-        return Frozen(payload, {"args": asked_args(call.args)})
+        return Frozen(payload, {"args": asked_args(call)})
 
     async def remade(self, row: ApprovalRow) -> Call:
         """The call that *row* lets through: with what was frozen, not with what is there now."""
         return replace(self.call, targets=tuple(row.payload["targets"]))
 
 
-def asked_args(args: Mapping[str, Any] | None) -> dict[str, Any]:
+def asked_args(call: Call) -> dict[str, Any]:
     """The arguments that say what is to be done."""
-    return {name: value for name, value in (args or {}).items() if name not in WAITS}
+    unsaid = WAITS | {"approval_id"} if canonical(call.tool) == BY_ID else WAITS
+    return {name: value for name, value in (call.args or {}).items() if name not in unsaid}

@@ -50,15 +50,16 @@ class Fingerprints:
         self._base = base
         self._seconds = seconds
         self._most = most
+        # For all workflows together: whoever asks often must not keep ComfyUI busy with it.
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def of(self, names: frozenset[str]) -> dict[str, Fingerprint]:
         """One for each name as nodes read it; bounded in time, and no error."""
         found = {name: Fingerprint(None, why="it could not be read in time") for name in names}
-        at_once = asyncio.Semaphore(AT_ONCE)
         left = _Bytes(self._most)
 
         async def put(name: str) -> None:
-            async with at_once:
+            async with self._at_once:
                 found[name] = await self._one(name, left)
 
         with contextlib.suppress(TimeoutError):

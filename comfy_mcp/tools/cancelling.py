@@ -114,6 +114,12 @@ async def _stop(app: App, caller: Caller, underway: Underway) -> None:
             args = {"prompt_id": prompt_id, "wait_seconds": STOP_SECONDS}
             # Nobody is there any more who could be asked.
             stopper = replace(caller, tool=CANCEL, args=args, say=silent, asks_client=False)
+            if app.gate.decide(stopper.call()).effect is Effect.APPROVAL:
+                # Whoever would be asked would answer nobody: the client has gone.
+                log.warning(
+                    "Job %s of a cancelled call goes on: a person decides stops.", prompt_id
+                )
+                return
             report = await stopped(app, stopper, prompt_id, STOP_SECONDS)
     except (ComfyMCPError, TimeoutError) as error:
         log.warning("Job %s of a cancelled call goes on: %s", prompt_id, error or "no answer")

@@ -15,9 +15,11 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.types import TextContent
+from mcp.types import Implementation, TextContent
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
+from comfy_mcp.server import build
+from comfy_mcp.settings import Address, Settings
 
 SECONDS = 30
 """The most that a process may take to say something."""
@@ -150,8 +152,24 @@ class House:
         assert process.returncode == 0, said.decode()
 
     @asynccontextmanager
-    async def agent(self, grant: str = "studio") -> AsyncGenerator[Client]:
-        """An agent's client, with a server of its own over stdio."""
+    async def agent(
+        self, grant: str = "studio", name: str = "studio-agent"
+    ) -> AsyncGenerator[Client]:
+        """An agent's client, with a server of its own here; *name* is what it says it is."""
+        settings = Settings(
+            address=Address(self.host.url),
+            policies=(self.policy,),
+            state=self.folder / "state",
+            grant=grant,
+        )
+        server, _ = build(settings)
+        said = Implementation(name=name, version="1")
+        async with Client(server, client_info=said, read_timeout_seconds=SECONDS) as client:
+            yield client
+
+    @asynccontextmanager
+    async def far_agent(self, grant: str = "studio") -> AsyncGenerator[Client]:
+        """An agent's client, with a server of its own over stdio, as MCP clients start it."""
         start = StdioServerParameters(
             command=sys.executable,
             args=["-m", "comfy_mcp", "serve", "--grant", grant],

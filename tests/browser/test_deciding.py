@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.browser.chromium import Screen
+from tests.browser.chromium import WAIT_MS, Screen
 from tests.browser.conftest import Desk
 from tests.browser.house import House, call, lighthouse, parked
 from tests.browser.operator import expect
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_request_appears_is_changed_and_approved_and_its_picture_is_seen(
     home: House, desk: Desk, screen: Screen
 ) -> None:
-    async with desk(screen) as operator, home.agent() as agent:
+    async with desk(screen) as operator, home.far_agent() as agent:
         page = operator.page
         await expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
 
@@ -170,13 +170,13 @@ async def test_what_no_number_can_be_is_not_even_sent(home: House, desk: Desk) -
 
 
 async def test_a_question_of_the_agent_is_answered_with_changed_words(
-    home: House, desk: Desk, screen: Screen
+    home: House, desk: Desk
 ) -> None:
     asked = {
         "action": "Delete the drafts that nobody opened?",
         "context": {"folder": "drafts", "keep": 10, "only": ["a", "b"]},
     }
-    async with desk(screen) as operator, home.agent() as agent:
+    async with desk() as operator, home.agent() as agent:
         told = await call(agent, "request_approval", asked)
         card = operator.cards
         await expect(card.get_by_role("heading", level=3)).to_have_text(
@@ -199,7 +199,7 @@ async def test_a_request_that_nobody_answers_expires_before_ones_eyes(
     home.rule(approvals={"expires": 10})
     async with desk() as operator, home.agent() as agent:
         await call(agent, "run_workflow", parked(lighthouse()))
-        await expect(operator.decided).to_contain_text("Expired")
+        await expect(operator.decided).to_contain_text("Expired", timeout=2 * WAIT_MS)
         await expect(operator.cards).to_have_count(0)
 
 

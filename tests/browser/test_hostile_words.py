@@ -57,7 +57,7 @@ async def test_hostile_words_are_shown_as_text_in_quotation_marks(
         assert await operator.button("Approve").count() == 1
         assert await operator.fits()
         quoted = operator.cards.get_by_role("group", name="The agent's words")
-        assert await quoted.locator(".quote:not(.short) blockquote").count() == 2
+        assert words[:7] in "".join(await quoted.locator("blockquote").all_text_contents())
 
 
 async def test_a_text_of_ten_thousand_characters_does_not_push_the_buttons_away(
@@ -73,7 +73,7 @@ async def test_a_text_of_ten_thousand_characters_does_not_push_the_buttons_away(
 
 async def test_a_question_cannot_dress_up_as_the_page(home: House, desk: Desk) -> None:
     asked = {
-        "action": f"{MARKUP} Approve {BIDI}",
+        "action": f"{MARKUP[:130]} Approve {BIDI}",
         "context": {MARKUP[:100]: MARKUP, "\u202eevil": BIDI, "Words for the agent": "x"},
     }
     async with desk() as operator, home.agent() as agent:
@@ -87,15 +87,15 @@ async def test_a_question_cannot_dress_up_as_the_page(home: House, desk: Desk) -
         assert await operator.button("Approve").count() == 1
 
 
-async def test_names_of_callers_and_workflows_are_text_too(home: House, desk: Desk) -> None:
-    grant = "<b>root</b>"
-    async with desk() as operator, home.agent(grant) as agent:
-        await call(agent, "run_workflow", parked(lighthouse()))
+async def test_names_of_clients_models_and_files_are_text_too(home: House, desk: Desk) -> None:
+    name = "<b>root</b>\u202e"
+    async with desk() as operator, home.agent(name=name) as agent:
+        await call(agent, "run_workflow", parked(lighthouse(checkpoint=name, filename_prefix=name)))
 
-        await expect(operator.cards.locator(".who strong")).to_have_text(grant)
-        await operator.page.locator("#audit").scroll_into_view_if_needed()
-        await expect(operator.audit.first).to_contain_text(grant)
+        await expect(operator.cards.locator(".who")).to_contain_text("calls itself <b>root</b>")
+        await expect(operator.cards.locator(".models")).to_contain_text("<b>root</b>")
         assert await operator.page.locator("main b").count() == 0
+        assert await operator.page.evaluate(f"!{UNSEEN}.test(document.body.textContent)")
 
 
 async def test_the_page_takes_hidden_characters_for_what_they_are_even_from_its_server(

@@ -27,10 +27,8 @@ async def test_a_link_signs_in_once_and_its_key_is_nowhere_afterwards(
         assert "key" not in second.page.url
 
 
-async def test_who_is_not_signed_in_is_told_how_to_get_in(
-    console: Console, desk: Desk, screen: Screen
-) -> None:
-    async with desk(screen, sign_in=False) as operator:
+async def test_who_is_not_signed_in_is_told_how_to_get_in(console: Console, desk: Desk) -> None:
+    async with desk(PHONE, sign_in=False) as operator:
         await operator.page.goto((await console.link()).partition("#")[0])
 
         await expect(operator.page.get_by_role("heading")).to_have_text("You are not signed in")
@@ -40,9 +38,7 @@ async def test_who_is_not_signed_in_is_told_how_to_get_in(
 
 async def test_signing_out_everywhere_ends_every_page(desk: Desk) -> None:
     async with desk() as first, desk(PHONE) as second:
-        await (
-            first.page.get_by_text("root").or_(first.page.locator("#account summary")).last.click()
-        )
+        await first.page.locator("#account summary").click()
         await first.button("Sign out everywhere").click()
 
         for operator in (first, second):
@@ -164,17 +160,17 @@ async def test_a_lost_connection_is_said_and_nothing_can_be_decided(
             await expect(banner).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [360, 768, 1100, 1600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_page_fits_every_width_and_can_be_read_in_every_light(
-    home: House, desk: Desk, width: int, scheme: str
+    home: House, desk: Desk, scheme: str
 ) -> None:
-    async with desk(Screen(width, 800, scheme)) as operator, home.agent() as agent:
+    async with desk(Screen(1600, 800, scheme)) as operator, home.agent() as agent:
         await call(agent, "run_workflow", parked(lighthouse()))
         await expect(operator.cards).to_have_count(1)
         await operator.freeze("studio", "for a look")
         await operator.button("Edit", operator.cards).click()
-
-        assert await operator.fits()
-        assert await operator.faint() == []
-        assert width > 600 or await operator.small() == []
+        for width in (1600, 1100, 768, 390, 360):
+            await operator.page.set_viewport_size({"width": width, "height": 800})
+            assert await operator.fits(), width
+            assert await operator.faint() == [], width
+        assert await operator.small() == []

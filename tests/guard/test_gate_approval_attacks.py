@@ -120,6 +120,21 @@ async def test_another_tool_another_target_and_another_grant_have_no_part_in_a_y
     assert await house.code(stop) == "approval_required"
 
 
+@pytest.mark.parametrize("tool", ["get_approval", "cancel_approval", "cancel_interrupt"])
+async def test_a_yes_about_one_request_is_none_about_another(store: SqliteStore, tool: str) -> None:
+    house = House(Bench(store, {"get_approval": ASKS, "cancel_approval": ASKS}))
+
+    def about(number: int, **waits: Any) -> Call:
+        return Call(tool, "local", "local", args={"approval_id": f"apr_{number:016x}", **waits})
+
+    row = await house.approved(about(1))
+    assert row.facts["args"] == {"approval_id": "apr_0000000000000001"}
+
+    assert await house.code(about(2)) == "approval_required"
+    assert house.ran == []
+    assert await house.code(about(1, wait_seconds=5)) == "ran"
+
+
 async def test_an_interrupt_of_whatever_runs_is_for_the_job_that_ran_then(
     store: SqliteStore,
 ) -> None:

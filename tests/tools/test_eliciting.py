@@ -195,7 +195,7 @@ async def test_without_an_answer_the_call_is_refused_at_once_and_the_operator_ca
 ) -> None:
     policy = asking(channel="elicitation", wait_s=50)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(45):
         async with sit(policy, answer=answer) as desk:
             text, body = await desk.refusal("run_workflow", **RUN, wait_seconds=600)
             assert sent(host) == []
@@ -271,6 +271,24 @@ async def test_a_call_that_is_given_up_while_its_client_is_asked_runs_nothing(
 
     assert row.status == "approved"
     assert sent(host) == []
+
+
+async def test_what_a_call_that_was_given_up_leaves_to_do_asks_no_client(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    user = User(YES)
+    call = {"workflow": graph("slow"), "on_cancel": "cancel"}
+
+    async with sit(asking("cancel_job", channel="elicitation"), answer=user) as desk:
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: desk.call("run_workflow", **call))
+            await host.until(lambda now: now.running is not None)
+            group.cancel_scope.cancel()
+        row = await until_asked(desk)
+
+    assert row.tool == "cancel_job"
+    assert user.heard == []
+    assert sent(host) == ["POST /prompt"]
 
 
 async def rounds(

@@ -6,18 +6,18 @@ import { shortStamp, stamp } from "./words.js";
 
 const PAGE = 40;
 const PAUSE_MS = 250;
-const FRESH_MS = 5_000;
+const SOON_MS = 1_000; // what is older when it comes into sight is asked for anew
+const FRESH_MS = 5_000; // what is older while it is in sight
 const FILTERS = ["q", "grant", "tool", "code"];
 
-/** The section. `start()` loads it; `stale()` has it look again, if somebody looks at it. */
+/** The section. `start()` loads it; `tick()`, each second, keeps it fresh while it is in sight. */
 export function audit(desk) {
   let rows = [];
   let next = null;
   let asked = 0;
   let timer = 0;
   let seen = false;
-  let old = true;
-  let newest = 0;
+  let loaded = 0;
 
   at("audit-filter").addEventListener("submit", (event) => event.preventDefault());
   at("audit-filter").addEventListener("input", () => {
@@ -27,7 +27,7 @@ export function audit(desk) {
   at("audit-more").addEventListener("click", () => load(next));
   new IntersectionObserver((entries) => {
     seen = entries.at(-1).isIntersecting;
-    refresh();
+    refresh(SOON_MS);
   }).observe(at("audit"));
 
   async function load(before) {
@@ -39,7 +39,7 @@ export function audit(desk) {
       if (value) query.set(name, value);
     }
     if (older) query.set("before", String(before));
-    old = false;
+    loaded = performance.now();
     try {
       const found = await get(`api/audit?${query}`);
       if (mine !== asked) return;
@@ -84,22 +84,13 @@ export function audit(desk) {
     }
   }
 
-  function refresh() {
-    const now = performance.now();
+  /** Look again after *ms*, unless somebody is in the middle of it. */
+  function refresh(ms) {
     const untouched = rows.length <= PAGE && !at("audit").contains(document.activeElement);
-    if (seen && old && untouched && now - newest > FRESH_MS) {
-      newest = now;
-      load();
-    }
+    if (seen && untouched && !document.hidden && performance.now() - loaded > ms) load();
   }
 
-  return {
-    start: () => load(),
-    stale() {
-      old = true;
-      refresh();
-    },
-  };
+  return { start: () => load(), tick: () => refresh(FRESH_MS) };
 }
 
 function line({ seq, at_ms: atMs, record }, nowMs) {
@@ -117,7 +108,7 @@ function line({ seq, at_ms: atMs, record }, nowMs) {
       "td",
       { class: "t-what" },
       said(what(record)),
-      record.workflow ? el("span", { class: "fine" }, said(record.workflow)) : null,
+      record.workflow ? [" ", el("span", { class: "fine" }, said(record.workflow))] : null,
     ),
     el("td", { class: "t-outcome" }, el("span", { class: "chip", "data-tone": tone }, said(words))),
     el("td", { class: "t-why" }, why(record)),

@@ -110,7 +110,7 @@ function state(snapshot) {
   if (fresh) {
     parts.audit.start();
     followHash();
-  } else parts.audit.stale();
+  }
 }
 
 function lost() {
@@ -264,6 +264,7 @@ setInterval(() => {
   parts.requests.tick();
   parts.jobs.tick();
   parts.freeze.tick();
+  parts.audit.tick();
 }, 1000);
 
 addEventListener("hashchange", () => {
