@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, Refused
 from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, EXPIRED, PENDING, SPENT
 from comfy_mcp.store.protocol import ApprovalRow
@@ -81,7 +83,7 @@ def _waits(
     return ApprovalNeeded(
         Denial(
             code="approval_required" if is_new else "approval_pending",
-            reason=f"{_why(row)} Request {row.approval_id} {asked} for one, for"
+            reason=f"{_why(row)} Request {row.approval_id} {asked} for a person, for"
             f" {_minutes(left_s)}; after a yes {again}.",
             rule=_rule(row),
             decision_id=decision_id,
@@ -95,13 +97,18 @@ def _waits(
 
 
 def _why(row: ApprovalRow) -> str:
-    asks = row.facts.get("asks") or {}
-    words = next(iter(asks.values()), f"A person has to approve {row.tool} first.")
-    return f"{str(words).rstrip('.')}."
+    words = next(iter(_asks(row).values()), f"A person has to approve {row.tool} first.")
+    return f"{words.rstrip('.')}."
 
 
 def _rule(row: ApprovalRow) -> str:
-    return next(iter(row.facts.get("asks") or {}), "")
+    return next(iter(_asks(row)), "")
+
+
+def _asks(row: ApprovalRow) -> Mapping[str, str]:
+    """The rules that asked, with their words."""
+    asks: Mapping[str, str] = row.facts.get("asks", {})
+    return asks
 
 
 def _minutes(seconds: float) -> str:

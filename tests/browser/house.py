@@ -26,7 +26,15 @@ SECONDS = 30
 
 ROOT = Path(__file__).parent.parent.parent
 
-KEPT = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START")
+KEPT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LOGNAME",
+    "USER",
+    "PYTHONDONTWRITEBYTECODE",
+    "COVERAGE_PROCESS_START",
+)
 
 APPROVAL = re.compile(r"apr_[0-9a-f]{16}")
 

@@ -18,6 +18,7 @@ export function audit(desk) {
   let timer = 0;
   let seen = false;
   let loaded = 0;
+  let drawn = "";
 
   at("audit-filter").addEventListener("submit", (event) => event.preventDefault());
   at("audit-filter").addEventListener("input", () => {
@@ -46,7 +47,7 @@ export function audit(desk) {
       rows = older ? [...rows, ...found.rows] : found.rows;
       next = found.next ?? null;
       show(at("audit-error"), false);
-      draw(older);
+      if (!isDrawn(query)) draw(older);
     } catch (refusal) {
       if (mine !== asked) return;
       write(at("audit-error"), `${refusal.message} ${refusal.fix}`.trim());
@@ -66,6 +67,14 @@ export function audit(desk) {
     show(at("audit-more"), next !== null);
     write(at("audit-more"), rows.length < PAGE ? "Look further back" : "Show older rows");
     suggest();
+  }
+
+  /** The same rows are not drawn twice: whoever marks a text in them keeps it. */
+  function isDrawn(query) {
+    const signature = `${query} ${rows.map((row) => row.seq)} ${next}`;
+    const same = signature === drawn;
+    drawn = signature;
+    return same;
   }
 
   /** Names that were seen are offered in the filter. */
