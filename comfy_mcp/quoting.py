@@ -16,8 +16,10 @@ from functools import lru_cache
 from typing import Any, cast
 
 __all__ = [
+    "MOST_LABEL",
     "MOST_NAME",
     "MOST_TEXT",
+    "MOST_WHOLE",
     "Quoted",
     "bounded",
     "compact",
@@ -30,6 +32,9 @@ __all__ = [
 
 MOST_TEXT = 2_000
 """Characters of a text that an agent wrote; the rest is counted."""
+
+MOST_WHOLE = 65_536
+"""Characters of a text where somebody wants to see everything."""
 
 MOST_NAME = 200
 """Characters of a name: a workflow's, a model's, a node class's, a file's."""

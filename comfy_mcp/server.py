@@ -117,6 +117,7 @@ class Services:
         )
         self.pictures = anyio.CapacityLimiter(2)
         self.preparing = anyio.CapacityLimiter(4)
+        self._outdated = ""
         self._jobs: Jobs | None = None
         self._opening = anyio.Lock()
         self._open = AsyncExitStack()
@@ -157,6 +158,19 @@ class Services:
             return
         if await self.store.unfinished(host=address.label):
             await self.jobs()
+
+    async def outdate_requests(self) -> None:
+        """End what was asked of people under a policy that has been edited since.
+
+        Raises:
+            StateError: the state cannot be used; tried again at the next look.
+        """
+        revision = self.source.current.revision
+        # Looking must not make a state where none is.
+        if revision == self._outdated or not await anyio.Path(self.settings.state, FILE).exists():
+            return
+        await self.gate.requests.outdate(self.gate.grant(self.settings.grant))
+        self._outdated = revision
 
     def keep(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Do *work* in a task that outlives the call that began it, if not for long the server."""
@@ -240,7 +254,7 @@ def build(
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[Services]:
-        looking = asyncio.create_task(_look(server, services.source, look_seconds))
+        looking = asyncio.create_task(_look(server, services, look_seconds))
         taking = asyncio.create_task(_take_over(services, look_seconds))
         try:
             yield services
@@ -307,19 +321,20 @@ def _short(revision: str) -> str:
     return revision.removeprefix("sha256:")[:12]
 
 
-async def _look(server: GuardedServer, source: PolicySource, every: float) -> None:
+async def _look(server: GuardedServer, services: Services, every: float) -> None:
     """Look at the policy's files from time to time, and tell clients what they would miss.
 
     A change that a call noticed is told at once.
     """
     noticed = asyncio.Event()
-    source.on_change(lambda _old, _new: noticed.set())
+    services.source.on_change(lambda _old, _new: noticed.set())
     while True:
         with anyio.move_on_after(every):
             await noticed.wait()
         noticed.clear()
         try:
-            await source.refresh()
+            await services.source.refresh()
+            await services.outdate_requests()
             await server.tell_changes()
         except Exception:
             log.exception("The tools that are offered could not be looked at; trying again.")

@@ -17,7 +17,8 @@ def parser(program: str) -> argparse.ArgumentParser:
     """The options of this command."""
     made = options.new_parser(
         program,
-        "Let one request through, once, exactly as it was asked, until it expires. With --set you"
+        "Let one request through, once, exactly as it was asked, until it expires; also one that"
+        " was denied, as long as that holds. With --set you"
         " change values first: the policy judges the changed call again, and the agent is told what"
         " you changed.",
         "exit status: 0 approved, 1 nothing was decided\n\n"

@@ -38,7 +38,8 @@ def decide(
     """
     said = {"approve": approve, "reason": reason, "changes": changes or {}}
     found = asyncio.run(_decide(folder, approval_id, policies, **said))
-    from comfy_mcp.oversight.glance import heading  # noqa: PLC0415 - not for --help
+    from comfy_mcp.cli.approvals_shown import named  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.glance import heading  # noqa: PLC0415 - as above
     from comfy_mcp.quoting import name, plain, value  # noqa: PLC0415 - as above
 
     if not found.ok or found.row is None:
@@ -53,6 +54,12 @@ def decide(
         if changes and not found.row.changes:
             screen.say("  Nothing differs from what was asked.", "yellow")
     screen.say(found.message, "bold green" if approve else "bold")
+    shown_id = plain(found.row.approval_id)
+    if changes and found.row.changes:
+        again = f"then approve {shown_id} --set ... again"
+        screen.say(f"To correct it: {named(folder, 'deny', shown_id)}, {again}.")
+    if not approve:
+        screen.say(f"To take that back: {named(folder, 'approve', shown_id)}")
     return 0
 
 

@@ -7,17 +7,16 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from comfy_mcp.cli.approvals_shown import named, news_line
+from comfy_mcp.cli.approvals_shown import GRANT, named, news_line, what
+from comfy_mcp.cli.approvals_table import drawn
 from comfy_mcp.cli.screen import one_line
 from comfy_mcp.oversight.gauge import duration
-from comfy_mcp.oversight.glance import summary
 from comfy_mcp.oversight.state import now_ms
+from comfy_mcp.oversight.voiding import VOID, Revisions
 from comfy_mcp.oversight.watching import Watcher
 from comfy_mcp.quoting import plain
 from comfy_mcp.store.asked import ApprovalRow
@@ -31,12 +30,15 @@ SOON_MS = 60_000
 """So little time left that it is worth a colour."""
 
 SHOWN = 20
-"""Requests in the table."""
+"""Requests in the table, on a high screen."""
+
+AROUND, EACH = 9, 3
+"""Lines around the table, and those that a request takes at most, but for a narrow screen."""
 
 LATEST = 5
 """Decisions below it."""
 
-HEADINGS = ("", "id", "left", "from", "what")
+HEADINGS = ("", "id", "left", "from")
 
 
 async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: float) -> None:
@@ -46,6 +48,7 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
         StateError: the state cannot be read.
     """
     latest: deque[str] = deque(maxlen=LATEST)
+    revisions = Revisions()
     hint = f"All about one: {named(folder, 'show', 'ID')}"
     with Live(console=console, auto_refresh=False) as view:
         while True:
@@ -53,18 +56,29 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
             seen = await watcher.look(at_ms)
             done = [one for one in seen.news if one.what not in {"waits", "asked"}]
             latest.extend(news_line(one, at_ms) for one in done)
-            view.update(picture(seen.pending, latest, hint, at_ms), refresh=True)
+            void = await asyncio.to_thread(revisions.void, seen.pending)
+            most = max(1, min(SHOWN, (console.height - AROUND) // EACH))
+            view.update(picture(seen.pending, latest, hint, at_ms, void, most), refresh=True)
             await asyncio.sleep(look_seconds)
 
 
 def picture(
-    pending: tuple[ApprovalRow, ...], latest: Iterable[str], hint: str, at_ms: int
+    pending: tuple[ApprovalRow, ...],
+    latest: Iterable[str],
+    hint: str,
+    at_ms: int,
+    void: frozenset[str] = frozenset(),
+    most: int = SHOWN,
 ) -> RenderableType:
-    """Title, table, the *latest* news, each cut to one line, and the *hint*."""
-    more = len(pending) - SHOWN
+    """Title, table, the *latest* news, each cut to one line, and the *hint*.
+
+    *void* are the ids of requests that an edit of the policy made void.
+    """
+    more = len(pending) - most
     notes = [f"and {more} more"] if more > 0 else []
     parts: list[RenderableType] = [Text(_title(len(pending)), "bold")]
-    parts += [_table(pending[:SHOWN], at_ms)] if pending else []
+    parts += _table(pending[:most], at_ms, void) if pending else []
+    notes += [VOID] if any(row.approval_id in void for row in pending[:most]) else []
     for note in (*notes, *latest):
         # A word of an agent at the margin could be taken for a line of ours.
         parts.append(Text(one_line(note), "dim", no_wrap=True, overflow="ellipsis"))
@@ -76,18 +90,18 @@ def _title(count: int) -> str:
     return f"{waits.get(count, f'{count} requests wait for you.')} Ctrl-C ends this view."
 
 
-def _table(pending: tuple[ApprovalRow, ...], at_ms: int) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for heading in HEADINGS[:-1]:
-        made.add_column(heading, no_wrap=True)
-    made.add_column(HEADINGS[-1], overflow="fold")
+def _table(
+    pending: tuple[ApprovalRow, ...], at_ms: int, void: frozenset[str]
+) -> list[RenderableType]:
+    rows: list[tuple[str, ...]] = []
+    styles: list[str] = []
     for row in pending:
-        fresh = at_ms - row.created_ms < FRESH_MS
         left_ms = max(0, row.expires_ms - at_ms)
-        cells = (plain(row.approval_id), duration(left_ms), plain(row.grant, 24), summary(row))
+        fresh = at_ms - row.created_ms < FRESH_MS
+        is_void = row.approval_id in void
+        left = "void" if is_void else duration(left_ms)
+        mark = "NEW" if fresh else ""
+        rows.append((mark, plain(row.approval_id), left, plain(row.grant, GRANT), what(row)))
         style = "bold yellow" if left_ms < SOON_MS else "bold" if fresh else ""
-        made.add_row(
-            Text("NEW" if fresh else "", "bold green"),
-            *(Text(one_line(cell), style) for cell in cells),
-        )
-    return made
+        styles.append("dim" if is_void else style)
+    return list(drawn(HEADINGS, rows, styles))

@@ -48,22 +48,34 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     Raises:
         ConfigError: the path of the state cannot be used.
-        StateError: there is no state, or it cannot be read.
+        StateError: the state cannot be read.
     """
+    from comfy_mcp.oversight.state import is_there  # noqa: PLC0415 - not for --help
+
     folder = options.state_of(given, environ)
     every: bool = given.every
+    if not is_there(folder):
+        words = f"Nothing waits: no server has used {folder} yet."
+        print(json.dumps({"approvals": []})) if given.as_json else Screen(sys.stdout).say(words)
+        return 0
     rows, at_ms = asyncio.run(_rows(folder, given.only, every=every))
     from comfy_mcp.cli.approvals_shown import ASKED, cells, named  # noqa: PLC0415 - not for --help
+    from comfy_mcp.cli.approvals_table import table  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.approvals import as_object  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.voiding import VOID, Revisions  # noqa: PLC0415 - as above
 
+    void = Revisions().void(rows)
     if given.as_json:
-        print(json.dumps({"approvals": [as_object(row, at_ms) for row in rows]}))
+        told = [{**as_object(row, at_ms), "void": row.approval_id in void} for row in rows]
+        print(json.dumps({"approvals": told}))
         return 0
     screen = Screen(sys.stdout)
     if not rows:
         screen.say("Nobody asked for anything." if every else "Nothing waits for you.", "green")
         return 0
-    screen.table(ASKED, [cells(row, at_ms) for row in rows])
+    table(screen, ASKED, [cells(row, at_ms, void=row.approval_id in void) for row in rows])
+    if void:
+        screen.say(VOID, "yellow")
     if len(rows) == MOST:
         screen.say(f"Only the newest {MOST} are shown.", "yellow")
     screen.say()

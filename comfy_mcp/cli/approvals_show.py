@@ -25,10 +25,15 @@ def parser(program: str) -> argparse.ArgumentParser:
         program,
         "Show one request: what would run and what it would cost, as the server measured it; the"
         " agent's own words apart and in quotation marks; and the commands to decide it.",
-        f"exit status: 0 shown, 1 there is no such request\n\nexample:\n"
-        f"  {program} apr_1f0c9b7a55e2d340",
+        f"exit status: 0 shown, 1 there is no such request\n\nexamples:\n"
+        f"  {program} apr_1f0c9b7a55e2d340\n  {program} apr_1f0c9b7a55e2d340 --full",
     )
     options.add_request(made)
+    made.add_argument(
+        "--full",
+        action="store_true",
+        help="every text whole, up to 64 KiB each, and up to 1,000 values",
+    )
     options.add_json(made)
     options.add(made, "state")
     return made
@@ -43,16 +48,19 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """
     folder = options.state_of(given, environ)
     row, at_ms, why = asyncio.run(_row(folder, given.request))
+    full: bool = given.full
     from comfy_mcp.cli.approvals_shown import show  # noqa: PLC0415 - not for --help
     from comfy_mcp.oversight.approvals import as_object  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.voiding import Revisions  # noqa: PLC0415 - as above
 
     if row is None:
         Screen(sys.stderr).say(f"{why} The state is {folder}.")
         return 1
+    void = bool(Revisions().void([row]))
     if given.as_json:
-        print(json.dumps(as_object(row, at_ms)))
+        print(json.dumps({**as_object(row, at_ms, full=full), "void": void}))
     else:
-        show(Screen(sys.stdout), row, at_ms, folder)
+        show(Screen(sys.stdout), row, at_ms, folder, void=void, full=full)
     return 0
 
 
@@ -60,10 +68,11 @@ async def _row(folder: Path, approval_id: str) -> tuple[ApprovalRow | None, int,
     from comfy_mcp.oversight.approvals import nearest_to  # noqa: PLC0415 - not for --help
     from comfy_mcp.oversight.outcome import unknown  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.state import now_ms, opened  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.targets import as_they_are  # noqa: PLC0415 - as above
 
     at_ms = now_ms()
     async with opened(folder) as store:
         row = await store.approval(approval_id, at_ms)
         if row is not None:
-            return row, at_ms, ""
+            return await as_they_are(store, row), at_ms, ""
         return None, at_ms, unknown(approval_id, await nearest_to(store, approval_id, at_ms))

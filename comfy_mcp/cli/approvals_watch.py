@@ -35,11 +35,11 @@ def parser(program: str) -> argparse.ArgumentParser:
 
 
 def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Watch until somebody ends it.
+    """Watch until somebody ends it; where no server was yet, wait for the first.
 
     Raises:
         ConfigError: the path of the state cannot be used.
-        StateError: there is no state, or it cannot be read.
+        StateError: the state cannot be read.
     """
     asyncio.run(_watch(Screen(sys.stdout), options.state_of(given, environ)))
     return 0
@@ -49,6 +49,7 @@ async def _watch(screen: Screen, folder: Path) -> None:
     from comfy_mcp.oversight.state import opened  # noqa: PLC0415 - not for --help
     from comfy_mcp.oversight.watching import Watcher  # noqa: PLC0415 - as above
 
+    await _until_there(screen, folder)
     async with opened(folder) as store:
         watcher = Watcher(store)
         if screen.console is None:
@@ -59,12 +60,27 @@ async def _watch(screen: Screen, folder: Path) -> None:
         await live(screen.console, watcher, folder, LOOK_SECONDS)
 
 
+async def _until_there(screen: Screen, folder: Path) -> None:
+    from comfy_mcp.oversight.state import is_there  # noqa: PLC0415 - not for --help
+
+    if is_there(folder):
+        return
+    screen.say(f"No server has used {folder} yet; waiting.", "yellow")
+    while not is_there(folder):
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 async def _lines(screen: Screen, watcher: Watcher) -> None:
     from comfy_mcp.cli.approvals_shown import news_line  # noqa: PLC0415 - not for --help
     from comfy_mcp.oversight.state import now_ms  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.voiding import Revisions  # noqa: PLC0415 - as above
 
+    revisions = Revisions()
     while True:
         at_ms = now_ms()
-        for news in (await watcher.look(at_ms)).news:
-            screen.say(one_line(news_line(news, at_ms)))
+        seen = (await watcher.look(at_ms)).news
+        void = await asyncio.to_thread(revisions.void, [one.row for one in seen])
+        for news in seen:
+            is_void = news.row.approval_id in void
+            screen.say(one_line(news_line(news, at_ms, void=is_void)))
         await asyncio.sleep(LOOK_SECONDS)

@@ -130,7 +130,9 @@ def _unknown(argv: list[str]) -> str:
     return f"There is no command {argv[0][:80]!r}{hint} {PROGRAM} --help lists them all."
 
 
-def _terminate(_number: int, _frame: object) -> None:
+def _terminate(number: int, _frame: object) -> None:
+    # Some, such as timeout, send it twice; the second one must not break off the cleaning up.
+    signal.signal(number, signal.SIG_IGN)
     # An exception, so that temporary folders go and processes end.
     sys.exit(TERMINATED)
 

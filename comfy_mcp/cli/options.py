@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
     },
     "state": {
         "metavar": "DIR",
-        "help": "folder of limits, job journal and audit log, as an absolute path"
-        " (COMFY_MCP_STATE)",
+        "help": "folder of limits, job journal and audit log"
+        " (COMFY_MCP_STATE, there as an absolute path)",
     },
 }
 
@@ -84,7 +85,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 def add(parser: argparse.ArgumentParser, *names: str) -> None:
     """Some of the options that several commands share, by their names."""
     for name in names:
-        parser.add_argument(f"--{name}", type=_text, **_SHARED[name])
+        parser.add_argument(f"--{name}", type=_TYPES.get(name, _text), **_SHARED[name])
 
 
 def add_only(parser: argparse.ArgumentParser, words: str) -> None:
@@ -156,3 +157,12 @@ def _text(value: str) -> str:
     if not value.strip():
         raise argparse.ArgumentTypeError("it is empty")
     return value
+
+
+def _folder(value: str) -> str:
+    """A relative path counts from where the command was typed; `~` is for whoever reads it."""
+    given = _text(value)
+    return given if given.startswith("~") else os.path.abspath(given)  # noqa: PTH100 - resolve() follows links
+
+
+_TYPES: Mapping[str, Callable[[str], str]] = {"state": _folder}

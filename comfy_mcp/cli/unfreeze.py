@@ -50,5 +50,9 @@ async def _unfreeze(screen: Screen, folder: Path, grant: str) -> int:
         if not found:
             whose = "everybody" if grant == EVERYBODY else repr(grant)
             screen.say(f"There was no freeze of {whose}.", "yellow")
+        elif grant == EVERYBODY:
+            screen.say("Unfrozen: the freeze of everybody has ended.", "green")
+        else:
+            screen.say(f"Unfrozen: the freeze of {grant!r} has ended.", "green")
         await show(screen, store)
     return 0 if found else 1

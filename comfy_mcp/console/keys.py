@@ -20,7 +20,11 @@ REMEMBERED = 50
 
 WRONG = 10
 WINDOW_S = 60.0
-"""So many wrong keys in so many seconds, and no other is looked at until some are older."""
+"""So many wrong keys in so many seconds, and further wrong ones are told to wait.
+
+A good one is taken even then: nobody guesses 256 bits, and nobody may keep the operator out by
+trying.
+"""
 
 LONGEST = 200
 
@@ -30,6 +34,8 @@ class Tried(StrEnum):
 
     GOOD = "good"
     USED = "used"
+    """For the first time since it was used."""
+    USED_AGAIN = "used again"
     OLD = "old"
     WRONG = "wrong"
     TOO_MANY = "too many"
@@ -56,19 +62,23 @@ class Keys:
     def take(self, key: str) -> Tried:
         """Use *key* up."""
         self._age()
-        if len(self._wrong) >= WRONG:
-            return Tried.TOO_MANY
         given = _hash(key[:LONGEST])
         if known := _known(self._live, given):
             self._retire(known, Tried.USED)
             return Tried.GOOD
+        if known := _known(self._gone, given):
+            tried = self._gone[known]
+            if tried is Tried.USED:
+                self._gone[known] = Tried.USED_AGAIN
+            return tried
+        if len(self._wrong) >= WRONG:
+            return Tried.TOO_MANY
         self._wrong.append(self._clock())
-        known = _known(self._gone, given)
-        return Tried.WRONG if known is None else self._gone[known]
+        return Tried.WRONG
 
     @property
     def wait_s(self) -> int:
-        """Whole seconds until a key is looked at again; 0 if one is now."""
+        """Whole seconds until another wrong key is answered as such; 0 if it would be now."""
         self._age()
         if len(self._wrong) < WRONG:
             return 0

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from comfy_mcp.console import security
 from comfy_mcp.console.answers import Refusal, refused
 from comfy_mcp.console.security import Headers, Place
 from comfy_mcp.console.sessions import Session, Sessions
-from comfy_mcp.console.wire import Bounds, body_of
+from comfy_mcp.console.wire import Bounds, body_of, trust
 from comfy_mcp.errors import ComfyMCPError, StateError
 
 __all__ = ["Ask", "Handler", "Kind", "Reception", "Route", "keys_of"]
@@ -55,7 +56,7 @@ Handler = Callable[[Ask], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A route needs a *session* (and its token, to do something); a *page* has no data in it."""
+    """A route needs a *session* (cookie and page token); a *page* has no data in it."""
 
     session: bool = True
     page: bool = False
@@ -109,15 +110,21 @@ class Reception:
         security.check_origin(headers, host, effect=effect, page=route.kind.page)
         if effect:
             security.check_type(headers)
-        token, session = "", None
-        if route.kind.session:
-            token, session = security.who(request.cookies, self._place, self._sessions)
-            if effect:
-                security.check_csrf(headers, token, self._sessions)
+        asked = partial(self._asked, request, headers, effect=effect) if route.kind.session else _anybody
+        token, session = asked()
         body: Mapping[str, Any] = _NOTHING
         if effect:
             body = _object(await body_of(request, self._body_s))
+            # While it was on its way they may have signed out.
+            token, session = asked()
         return await route.handler(Ask(request, parts, body, token, session))
+
+    def _asked(self, request: web.BaseRequest, headers: Headers, *, effect: bool) -> tuple[str, Session]:
+        """Who asks: a browser with the cookie, and in it the page that signed in."""
+        said = security.page_token(headers, tuple(request.query.items()), effect=effect)
+        found = security.who(headers, self._place, self._sessions, said)
+        trust(request)
+        return found
 
     def _find(self, request: web.BaseRequest) -> tuple[Route, Mapping[str, str]]:
         path, _, query = request.raw_path.partition("?")
@@ -136,6 +143,10 @@ class Reception:
                 return route, parts
         allowed = sorted({one for route, _ in found for one in _methods(route)})
         raise Refusal(405, "That cannot be done with it.", headers={"Allow": ", ".join(allowed)})
+
+
+def _anybody() -> tuple[str, None]:
+    return "", None
 
 
 def keys_of(body: Mapping[str, Any], **known: type) -> dict[str, Any]:
@@ -175,7 +186,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
         raise ValueError(text)
 
     try:
-        read: object = json.loads(body, object_pairs_hook=once, parse_constant=never)
+        # Left alone, it would guess among UTF-8, UTF-16 and UTF-32.
+        read: object = json.loads(body.decode(), object_pairs_hook=once, parse_constant=never)
         # Half of a character could be written nowhere.
         json.dumps(read, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

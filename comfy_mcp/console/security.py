@@ -1,14 +1,13 @@
 """Who may ask what: checks of one request against where the console is. Pure.
 
 The order: is this console meant (Host), is there such a thing (path and method), who sent the
-browser here (Origin, Sec-Fetch-Site), is somebody signed in, does the page say so (CSRF).
+browser here (Origin, Sec-Fetch-Site), is somebody signed in (cookie and page token together).
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -20,16 +19,18 @@ if TYPE_CHECKING:
 __all__ = [
     "Headers",
     "Place",
-    "check_csrf",
     "check_host",
     "check_origin",
     "check_peer",
     "check_type",
+    "page_token",
     "signed_out",
     "who",
 ]
 
-CSRF = "X-CSRF-Token"
+HEADER = "X-CSRF-Token"
+QUERY = "t"
+"""Where the page's token stands: browsers load pictures and streams without headers of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,15 @@ class Headers:
         if len(found) > 1:
             raise Refusal(400, f"The header {name} is there twice.", "Use a browser.")
         return found[0] if found else None
+
+    def cookies(self, name: str) -> tuple[str, ...]:
+        """The value of every cookie called *name*, in order.
+
+        Raises:
+            Refusal: cookies come in more than one header, which no browser does.
+        """
+        pairs = (pair.partition("=") for pair in (self.one("Cookie") or "").split(";"))
+        return tuple(value.strip() for known, _, value in pairs if known.strip() == name)
 
 
 def check_peer(address: object) -> None:
@@ -137,28 +147,36 @@ def check_type(headers: Headers) -> None:
         raise _no_json()
 
 
-def who(cookies: Mapping[str, str], place: Place, sessions: Sessions) -> tuple[str, Session]:
-    """The token and the session of whoever asks.
+def page_token(headers: Headers, query: Sequence[tuple[str, str]], *, effect: bool) -> str:
+    """What the page says to show that it is the one that signed in; empty: nothing.
 
     Raises:
-        Refusal: nobody is signed in with that cookie.
+        Refusal: it says so twice.
     """
-    token = cookies.get(place.cookie, "")
-    session = sessions.find(token)
-    if session is None:
-        raise signed_out()
-    return token, session
+    given = headers.one(HEADER)
+    if given is not None or effect:
+        # An address may be kept in a history: nothing is done because of one.
+        return given or ""
+    found = [value for name, value in query if name == QUERY]
+    if len(found) > 1:
+        raise Refusal(400, f"{QUERY} is there twice.", "Load the page again.")
+    return found[0] if found else ""
 
 
-def check_csrf(headers: Headers, token: str, sessions: Sessions) -> None:
-    """The page itself asks, not merely a browser that has its cookie.
+def who(headers: Headers, place: Place, sessions: Sessions, said: str) -> tuple[str, Session]:
+    """The cookie's value and the session of whoever asks; *said* is what the page says.
+
+    Cookies know no port: a browser shows them to every server of this machine, each of which may
+    set some of the same name. So a cookie alone is worth nothing, and each of that name is tried.
 
     Raises:
-        Refusal: the page's token is not there, or is another session's.
+        Refusal: nobody is signed in with that cookie and that token.
     """
-    given = (headers.one(CSRF) or "").encode("utf-8", "replace")
-    if not hmac.compare_digest(given, sessions.csrf(token).encode()):
-        raise _no_token()
+    for token in headers.cookies(place.cookie):
+        session = sessions.find(token)
+        if session is not None and sessions.is_page(token, said):
+            return token, session
+    raise signed_out()
 
 
 def signed_out() -> Refusal:
@@ -173,10 +191,6 @@ def _elsewhere() -> Refusal:
 
 def _foreign() -> Refusal:
     return Refusal(403, "Another page sent this request.", "Use the console's own page.")
-
-
-def _no_token() -> Refusal:
-    return Refusal(403, "The page's token is missing or old.", "Load the page again.")
 
 
 def _no_json() -> Refusal:

@@ -57,9 +57,18 @@ class Sessions:
         """Whether *session* goes on."""
         return not session.over and self._clock() < session.ends
 
-    def csrf(self, token: str) -> str:
-        """What a page of the session with *token* has to say with whatever has an effect."""
-        return hmac.new(self._secret, token.encode(), hashlib.sha256).hexdigest()
+    def page_token(self, token: str) -> str:
+        """What a page of the session with *token* has to say with every request, 256 bits.
+
+        The page is told once, when it signs in; whoever sees the cookie cannot work it out.
+        """
+        told = token.encode("utf-8", "surrogatepass")
+        return hmac.new(self._secret, told, hashlib.sha256).hexdigest()
+
+    def is_page(self, token: str, said: str) -> bool:
+        """Whether *said* is the page token of *token*; how long it takes says nothing."""
+        given = said.encode("utf-8", "replace")
+        return hmac.compare_digest(given, self.page_token(token).encode())
 
     def end(self, token: str) -> None:
         """Sign this one out."""

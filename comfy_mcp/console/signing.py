@@ -13,7 +13,7 @@ from comfy_mcp.console.answers import Refusal, done, values
 from comfy_mcp.console.keys import Keys, Tried
 from comfy_mcp.console.parts import Parts, by
 from comfy_mcp.console.routes import Ask, keys_of
-from comfy_mcp.console.security import Place
+from comfy_mcp.console.security import Headers, Place
 from comfy_mcp.console.sessions import LIFE_S, Sessions
 
 __all__ = ["Door"]
@@ -22,6 +22,7 @@ PRESS_ENTER = "Press Enter in the terminal where the console runs, and open the 
 
 REFUSALS = {
     Tried.USED: "That link was used already.",
+    Tried.USED_AGAIN: "That link was used already.",
     Tried.OLD: "That link is too old.",
     Tried.WRONG: "That is no link of this console.",
     Tried.TOO_MANY: "Too many wrong links were tried.",
@@ -32,7 +33,10 @@ STOLEN = (
     " twice, somebody else can read this terminal or that browser's history: press Enter, open the"
     " new link, and sign everybody out on the page."
 )
-MANY = "WARNING: many wrong sign-in links were tried. Nobody can sign in for a minute."
+MANY = (
+    "WARNING: many wrong sign-in links were tried; they were refused. Links from here work all the"
+    " same."
+)
 FIRST = "The operator's console, for you only; the link works once, within 10 minutes:"
 AGAIN = "For another browser, or when you are signed out:"
 SIGNED_IN = "Somebody signed in with a link from here."
@@ -60,22 +64,24 @@ class Door:
         self._say(f"{words}\n  {self._place.link(self._keys.new())}")
 
     async def sign_in(self, ask: Ask) -> web.StreamResponse:
-        """A key for a cookie."""
+        """A key for a cookie and a token of the page, which is told nowhere else."""
         key: str = keys_of(ask.body, key=str).get("key", "")
         tried = self._keys.take(key)
         if tried is not Tried.GOOD:
             raise self._refusal(tried)
         # Whoever was signed in with this browser is so no more.
-        self._sessions.end(ask.request.cookies.get(self._place.cookie, ""))
-        answer = done()
-        self._set(answer, self._sessions.begin(), int(LIFE_S))
+        headers = Headers(tuple(ask.request.headers.items()))
+        for old in headers.cookies(self._place.cookie):
+            self._sessions.end(old)
+        token = self._sessions.begin()
+        answer = values({"token": self._sessions.page_token(token)})
+        self._set(answer, token, int(LIFE_S))
         self.offer(f"{SIGNED_IN} {AGAIN}")
         return answer
 
-    async def session(self, ask: Ask) -> web.StreamResponse:
+    async def session(self, _: Ask) -> web.StreamResponse:
         """What the page has to know of its session."""
         told: dict[str, Any] = {
-            "csrf": self._sessions.csrf(ask.token),
             "user": by()["user"],
             "state": self._parts.settings.state.name,
             "place": self._parts.place,
@@ -120,7 +126,7 @@ class Door:
             self._say(STOLEN)
         if tried is Tried.TOO_MANY:
             wait = {"Retry-After": str(self._keys.wait_s)}
-            return Refusal(429, REFUSALS[tried], "Wait a minute, and try again.", wait)
+            return Refusal(429, REFUSALS[tried], PRESS_ENTER, wait)
         if tried is Tried.WRONG and self._keys.wait_s:
             self._say(MANY)
         return Refusal(403, REFUSALS[tried], PRESS_ENTER)

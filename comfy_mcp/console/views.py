@@ -13,6 +13,7 @@ from comfy_mcp.console import trail_page
 from comfy_mcp.console.answers import Refusal, values
 from comfy_mcp.console.parts import Parts
 from comfy_mcp.console.routes import Ask
+from comfy_mcp.console.security import QUERY
 from comfy_mcp.oversight.object import as_object
 from comfy_mcp.quoting import bounded
 from comfy_mcp.store.protocol import ApprovalRow
@@ -85,7 +86,9 @@ def _graph(payload: Mapping[str, Any]) -> Any:
 
 
 def _query(ask: Ask, *known: str) -> dict[str, str]:
-    given = ask.request.query
+    given = ask.request.query.copy()
+    # It has been looked at.
+    given.pop(QUERY, None)
     for name in given:
         if name not in known or len(given.getall(name)) > 1 or len(given[name]) > LONGEST:
             raise Refusal(400, f"{name[:40]!r} cannot be asked for like that.", "Ask for less.")

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from comfy_mcp.console.answers import HEADERS, Refusal, refused
 
-__all__ = ["MAX_BODY", "Answer", "Bounds", "body_of", "server"]
+__all__ = ["MAX_BODY", "Answer", "Bounds", "body_of", "server", "trust"]
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,12 @@ _UNTOLD.setLevel(logging.CRITICAL)
 class Bounds:
     """How much anybody may ask of the console.
 
-    *body_s* is how many seconds a body may take, *idle_s* how many a connection may be quiet, or
-    take for the headers of one request; *connections* is how many there may be.
+    *head_s* is how many seconds a new connection may take to the end of its first request's headers,
+    and every later request for its headers; *body_s* how many a body may take, *idle_s* how many a
+    connection may be quiet between two requests; *connections* is how many there may be.
     """
 
+    head_s: float = 5.0
     body_s: float = 10.0
     idle_s: float = 75.0
     connections: int = 128
@@ -73,12 +75,23 @@ async def body_of(request: web.BaseRequest, seconds: float) -> bytes:
     return bytes(read)
 
 
+def trust(request: web.BaseRequest) -> None:
+    """Somebody signed in asks: the connection is not given up for the sake of others."""
+    handler = request.protocol
+    if isinstance(handler, _Handler):
+        handler.trusted = True
+
+
 def _too_large() -> Refusal:
     return Refusal(413, f"More than {MAX_BODY} bytes are not read.", "Write less.")
 
 
 class _Server(web.Server):
-    """Gives each connection a handler of ours; has no more than so many connections."""
+    """Gives each connection a handler of ours; has no more than so many connections.
+
+    If there is one too many the oldest goes that has shown no session: whoever holds many of them
+    open keeps nobody out.
+    """
 
     def __init__(self, answer: Answer, bounds: Bounds) -> None:
         super().__init__(answer, request_factory=_request, handler_cancellation=True)
@@ -87,6 +100,7 @@ class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         made = _Handler(
             self,
+            self._bounds.head_s,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=self._bounds.idle_s,
             logger=_UNTOLD,
@@ -96,15 +110,60 @@ class _Server(web.Server):
             lingering_time=LINGER_S,
             auto_decompress=False,
         )
-        if len(self.connections) >= self._bounds.connections:
-            asyncio.get_running_loop().call_later(0, _hang_up, made)
+        kept = [one for one in self.connections if not getattr(one, "given_up", False)]
+        if len(kept) >= self._bounds.connections:
+            self._give_one_up(kept, made)
         return made
+
+    def _give_one_up(self, kept: list[web.RequestHandler], made: _Handler) -> None:
+        strangers = (one for one in kept if isinstance(one, _Handler) and not one.trusted)
+        gone = next(strangers, made)
+        gone.given_up = True
+        # A new one has no connection before the next round of the loop.
+        asyncio.get_running_loop().call_soon(_hang_up, gone)
 
 
 class _Handler(web.RequestHandler):
     """One connection; what cannot be read is answered as everything else is."""
 
-    __slots__ = ()
+    __slots__ = ("_head_s", "_heads", "_timer", "given_up", "trusted")
+
+    def __init__(self, manager: web.Server, head_s: float, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_s = head_s
+        self._heads = 0
+        """Requests whose headers had come when the timer was set."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.given_up = False
+        self.trusted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """From now on headers are waited for, and not for long."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Headers are there, or a beginning of some."""
+        super().data_received(data)
+        if self._request_count > self._heads:
+            self._forget()
+        elif self._timer is None and self._current_request is None:
+            self._wait()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """There is nothing to be waited for."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._heads = self._request_count
+        self._timer = asyncio.get_running_loop().call_later(self._head_s, _hang_up, self)
+
+    def _forget(self) -> None:
+        self._heads = self._request_count
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def handle_error(
         self,

@@ -22,7 +22,7 @@ def of_row(
     """
     if row.status in {PENDING, APPROVED}:
         return _waits(row, decision_id, is_new=is_new, now_ms=now_ms, command=command, by_id=by_id)
-    code, reason = _ENDED[row.status](row)
+    code, reason = _ENDED[row.status](row, now_ms)
     return Denied(
         Denial(
             code=code,
@@ -115,26 +115,27 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"  # noqa: PLR2004 - from here on minutes are plainer
 
 
-def _denied(row: ApprovalRow) -> tuple[str, str]:
+def _denied(row: ApprovalRow, now_ms: int) -> tuple[str, str]:
     by_client = row.by.get("assurance") == "client"
     who = "Your client did not confirm this" if by_client else "A person said no"
     said = f' ("{row.reason[:MAX_REASON]}")' if row.reason else ""
-    return "approval_denied", f"{who}{said}. Do not ask for the same again; tell the user."
+    left = _minutes(max(0, row.expires_ms - now_ms) / 1000)
+    again = f"Do not ask for the same again within {left}; tell the user."
+    return "approval_denied", f"{who}{said}. {again}"
 
 
-def _expired(row: ApprovalRow) -> tuple[str, str]:
+def _expired(row: ApprovalRow, _now_ms: int) -> tuple[str, str]:
     late = "was approved, but not used in time" if row.decided_ms else "was not answered in time"
     return "approval_expired", f"Request {row.approval_id} {late}. Call again to ask anew."
 
 
-def _cancelled(row: ApprovalRow) -> tuple[str, str]:
-    return (
-        "approval_cancelled",
-        f"Request {row.approval_id} was taken back. Call again to ask anew.",
-    )
+def _cancelled(row: ApprovalRow, _now_ms: int) -> tuple[str, str]:
+    edited = row.by.get("channel") == "guard"
+    why = "ended with an edit of the policy" if edited else "was taken back"
+    return "approval_cancelled", f"Request {row.approval_id} {why}. Call again to ask anew."
 
 
-def _spent(row: ApprovalRow) -> tuple[str, str]:
+def _spent(row: ApprovalRow, _now_ms: int) -> tuple[str, str]:
     job = f" for job {row.prompt_id}" if row.prompt_id else ""
     return (
         "approval_spent",

@@ -18,11 +18,25 @@ from comfy_mcp.guard.kept import kept
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.waiting import Say, until_decided
-from comfy_mcp.store.asked import APPROVED, CANCELLED, CLIENT, DENIED, QUESTION, Ruling
+from comfy_mcp.store.asked import (
+    APPROVED,
+    CALL,
+    CANCELLED,
+    CLIENT,
+    DENIED,
+    PENDING,
+    QUESTION,
+    Ruling,
+)
 from comfy_mcp.store.protocol import ApprovalRow, Crowded, NewApproval
 from comfy_mcp.workflow import digest
 
 __all__ = ["Asked", "Requests"]
+
+
+SUPERSEDED = "superseded"
+MOST_ENDED = 200
+"""Requests of one grant that are looked at when the policy changes; no more can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +158,34 @@ class Requests:
             desk.now_ms(), approval_id, Ruling(CANCELLED, by), record, grant=grant
         )
         return after
+
+    async def outdate(self, grant: str) -> int:
+        """End what *grant* asked under policy files that have been edited since; how many.
+
+        Nothing would be let through by a yes to it. What was asked under other files is left alone:
+        another server may have another policy.
+
+        Raises:
+            StateError: the state cannot be used.
+        """
+        desk, loaded = self._desk, self._source.current
+        found = await desk.store.approvals(
+            desk.now_ms(), grant=grant, statuses=frozenset({PENDING, APPROVED}), count=MOST_ENDED
+        )
+        sources = list(loaded.sources)
+        old = [
+            row
+            for row in found
+            if row.kind == CALL
+            and row.policy != loaded.revision
+            and row.facts.get("policy_files") == sources
+        ]
+        by = {"channel": "guard"}
+        for row in old:
+            record = _record(row, CANCELLED, by=by, changes=[], reason=SUPERSEDED)
+            ruling = Ruling(CANCELLED, by, SUPERSEDED)
+            await desk.store.rule(desk.now_ms(), row.approval_id, ruling, record, grant=grant)
+        return len(old)
 
     async def answered(self, row: ApprovalRow, *, approve: bool, client: str | None) -> None:
         """Write down what the client said for its user; if it is too late, how it stands stands.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
+from comfy_mcp.host.choices import choices_of
 from comfy_mcp.host.cleaning import hide
 from comfy_mcp.host.failures import worker_dead
 from comfy_mcp.host.files import Files
@@ -15,6 +16,7 @@ from comfy_mcp.host.information import Information
 from comfy_mcp.host.looking import Looker
 from comfy_mcp.host.peer import Peer
 from comfy_mcp.host.pictures import Pictures
+from comfy_mcp.host.problems import Choices
 from comfy_mcp.host.queues import Queues
 from comfy_mcp.host.sighting import OutputFile, Sighting
 from comfy_mcp.host.standing import FinishedJob, HostStatus, QueueView, Submitted, Worker
@@ -114,6 +116,10 @@ class ComfyHost:
         )
         return Known(classes=classes, pictures=pictures)
 
+    async def choices(self, inputs: frozenset[tuple[str, str]]) -> Choices:
+        """What each (node class, input) takes, as far as ComfyUI tells; bounded, and no error."""
+        return await choices_of(self._peer.wire, inputs)
+
     async def fingerprints(self, names: frozenset[str]) -> dict[str, Fingerprint]:
         """What is in files that nodes read by these names; bounded in time, and no error."""
         return await self._fingerprints.of(names)
@@ -178,11 +184,23 @@ class ComfyHost:
             AnswerLost: it was sent and nobody knows: look the id up.
             HostUnreachable: nothing was sent.
         """
-        if self.worker_died and await self.worker() is Worker.DEAD:
-            raise worker_dead(self.address.base)
+        await self._alive()
         return await self._submitter.submit(
             graph, prompt_id=prompt_id, client_id=client_id, permit=permit, front=front
         )
+
+    async def ready(self) -> None:
+        """Say whether a submit made now could run.
+
+        Raises:
+            HostError: nobody answers, or it works on nothing any more.
+        """
+        await self.queue_depth()
+        await self._alive()
+
+    async def _alive(self) -> None:
+        if self.worker_died and await self.worker() is Worker.DEAD:
+            raise worker_dead(self.address.base)
 
     async def look(self, prompt_id: str, *, fresh: bool = True) -> Sighting:
         """What became of a job; never says Absent of a job that is there.

@@ -25,6 +25,8 @@ MOST_SECONDS = 20.0
 """A call waits for this before its client hears anything."""
 
 AT_ONCE = 2
+NO_FILE = "ComfyUI has no such file"
+NO_NAME = "its name may mean more than one file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,16 @@ class Fingerprint:
     bytes: int = 0
     picture: bool = False
     why: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """ComfyUI has said that there is no such file."""
+        return self.why == NO_FILE
+
+    @property
+    def unclear(self) -> bool:
+        """Its name may be read in more than one way."""
+        return self.why == NO_NAME
 
 
 class Fingerprints:
@@ -70,14 +82,14 @@ class Fingerprints:
     async def _one(self, name: str, left: _Bytes) -> Fingerprint:
         place = place_of(name)
         if place is None:
-            return Fingerprint(None, why="its name may mean more than one file")
+            return Fingerprint(None, why=NO_NAME)
         try:
             with reading(self._base):
                 async with self._wire.open(
                     "GET", "/view", params=place, headers=_HEADERS, seconds=self._seconds
                 ) as answer:
                     if answer.status == HTTPStatus.NOT_FOUND:
-                        return Fingerprint(None, why="ComfyUI has no such file")
+                        return Fingerprint(None, why=NO_FILE)
                     if answer.status != HTTPStatus.OK:
                         return Fingerprint(None, why=f"ComfyUI answered HTTP {answer.status}")
                     return await self._digest(answer, left)

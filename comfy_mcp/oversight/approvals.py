@@ -50,7 +50,8 @@ async def decide(
 ) -> Decided:
     """Say yes or no to a request; whoever calls this has made sure that *by* is a person.
 
-    *by* is ``{"channel", "user", "assurance"}``. With *changes* the yes is for the changed call,
+    A yes that was not used yet can be taken back, and so can a no until the request expires. *by*
+    is ``{"channel", "user", "assurance"}``. With *changes* the yes is for the changed call,
     unless *judge* refuses that. A yes is refused, too, if the policy is not the one under which
     was asked any more: nothing would be let through by it. What the request is or became raises
     nothing: the message says it.
@@ -70,14 +71,15 @@ async def decide(
     said = (status, dict(by), words)
     ruling = Ruling(*said)
     if made is not None:
-        ruling = Ruling(*said, made.changes, made.payload, made.effect, made.facts)
+        every = _since_asked(row.changes, made.changes)
+        ruling = Ruling(*said, every, made.payload, made.effect, made.facts)
     ok, after = await store.rule(now_ms, approval_id, ruling, _record(row, ruling))
     if after is None:
         return Decided(False, None, outcome.unknown(approval_id, None))
     if not ok:
-        return Decided(False, after, outcome.standing(after, now_ms, status))
+        return Decided(False, after, outcome.standing(after, now_ms))
     later = made is not None and made.later
-    return Decided(True, after, outcome.done(after, later=later))
+    return Decided(True, after, outcome.done(after, row, later=later))
 
 
 async def nearest_to(store: Store, approval_id: str, now_ms: int) -> str | None:
@@ -99,8 +101,9 @@ async def _examined(
 
     A text says why nothing can be decided.
     """
-    if status not in MOVES[row.status]:
-        return outcome.standing(row, now_ms, status)
+    forgotten = row.status == DENIED and now_ms >= row.expires_ms
+    if status not in MOVES[row.status] or forgotten:
+        return outcome.standing(row, now_ms)
     if status != APPROVED:
         return outcome.NO_WITH_CHANGES if changes else None
     if judge is not None and await _outdated(row, judge, now_ms):
@@ -118,6 +121,17 @@ async def _changed(
     if made.refused is not None:
         return outcome.refused_by_policy(made.refused)
     return made if made.changes else None
+
+
+def _since_asked(earlier: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, list[object]]:
+    """What is changed by now against what the agent asked for: a yes may be the second one.
+
+    What was put back stays on the list: it says so, and the payload was made anew.
+    """
+    merged: dict[str, list[object]] = {name: list(pair) for name, pair in earlier.items()}
+    for name, (was, now) in changes.items():
+        merged[name] = [merged[name][0] if name in merged else was, now]
+    return merged
 
 
 async def _outdated(row: ApprovalRow, judge: Judge, now_ms: int) -> bool:

@@ -8,16 +8,21 @@ from typing import Any
 from comfy_mcp.oversight.gauge import duration, number
 from comfy_mcp.oversight.values import mapping, objects
 from comfy_mcp.quoting import name, plain, quote
-from comfy_mcp.store.asked import QUESTION, ApprovalRow
+from comfy_mcp.store.asked import CANCELLED, QUESTION, ApprovalRow
 
 __all__ = [
     "GLANCE",
+    "MANY",
+    "SUPERSEDED",
     "amount",
     "decided_by",
     "few",
     "gpu_time",
     "heading",
     "is_above_one",
+    "is_superseded",
+    "many",
+    "megapixels",
     "summary",
     "target_in_words",
     "workflow_in_words",
@@ -28,6 +33,12 @@ GLANCE = 80
 
 MANY = 12
 """Names that are told one by one; of more only how many they are."""
+
+TINY = 0.01
+"""Megapixels below which a picture is only said to be small."""
+
+SUPERSEDED = "ended by an edit of the policy"
+"""What became of a request that the server itself took back."""
 
 SHORT = 8
 """Characters of a prompt_id that tell it from others."""
@@ -71,14 +82,20 @@ def decided_by(row: ApprovalRow) -> str:
     return " ".join(word for word in (who, where) if word)
 
 
+def is_superseded(row: ApprovalRow) -> bool:
+    """The server took *row* back, since it was under a policy that is not in force any more."""
+    return row.status == CANCELLED and row.by.get("channel") == "guard"
+
+
 def target_in_words(target: Mapping[str, Any]) -> str:
-    """A job that would be touched, and whose it is."""
+    """A job that would be touched, whose it is, and what became of it since (see `targets`)."""
     job = f"job {name(str(target.get('prompt_id', '?'))[:SHORT])}"
     grant = target.get("grant")
     whose = _OWNERS.get(str(target.get("owner")), "of somebody")
     named = f" ({name(grant)})" if grant else ""
     what = [name(target[key]) for key in ("workflow", "status") if target.get(key)]
-    return f"{job} {whose}{named}{': ' if what else ''}{', '.join(what)}"
+    since = f" when asked, {name(target['now'])} now" if target.get("now") else ""
+    return f"{job} {whose}{named}{': ' if what else ''}{', '.join(what)}{since}"
 
 
 def workflow_in_words(facts: Mapping[str, Any]) -> str:
@@ -107,18 +124,29 @@ def is_above_one(value: object) -> bool:
     return isinstance(value, int | float) and value > 1
 
 
-def few(names: list[str]) -> str:
-    """*names*; of many the first ones, and how many more there are."""
-    if len(names) <= MANY:
+def many(value: object, word: str) -> str:
+    """A number and its *word*, in the plural but for 1."""
+    return f"{amount(value)} {word}{'' if amount(value) == '1' else 's'}"
+
+
+def megapixels(value: object) -> str:
+    """The size of a picture; a tiny one is not none."""
+    tiny = isinstance(value, int | float) and 0 < value < TINY
+    return f"under {TINY} megapixels" if tiny else f"{amount(value)} megapixels"
+
+
+def few(names: list[str], most: int = MANY) -> str:
+    """*names*; if they are more than *most* the first ones, and how many more there are."""
+    if len(names) <= most:
         return ", ".join(names)
-    return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
 def _size(graph: Mapping[str, Any]) -> list[str]:
-    found = [f"{amount(graph['steps'])} steps"] if graph.get("steps") else []
+    found = [many(graph["steps"], "step")] if graph.get("steps") else []
     if graph.get("megapixels"):
         batch = f" x {amount(graph['batch'])}" if is_above_one(graph.get("batch")) else ""
-        found.append(f"{amount(graph['megapixels'])} megapixels{batch}")
+        found.append(f"{megapixels(graph['megapixels'])}{batch}")
     if is_above_one(graph.get("frames")):
         found.append(f"{amount(graph['frames'])} frames")
-    return found or [f"{amount(graph.get('nodes'))} nodes"]
+    return found or [many(graph.get("nodes"), "node")]

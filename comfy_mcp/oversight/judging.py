@@ -16,7 +16,7 @@ from comfy_mcp.oversight.values import items, mapping
 from comfy_mcp.store.asked import ApprovalRow
 from comfy_mcp.workflow.facts import Facts
 
-__all__ = ["Judge", "Judged", "Trial", "judge_by"]
+__all__ = ["Judge", "Judged", "Trial", "judge_by", "named_policies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def judge_by(paths: tuple[Path, ...] = ()) -> Judge:
     """A judge that asks the policy of *paths*; without any, that which the request was under."""
 
     def judge(trial: Trial) -> Judged:
-        loaded = load(paths or _named(trial.row), now_ms=trial.at_ms)
+        loaded = load(paths or named_policies(trial.row), now_ms=trial.at_ms)
         decision = decide(loaded.policy, _question(loaded.policy, trial))
         return Judged(
             revision=loaded.revision,
@@ -64,8 +64,12 @@ def judge_by(paths: tuple[Path, ...] = ()) -> Judge:
     return judge
 
 
-def _named(row: ApprovalRow) -> tuple[Path, ...]:
-    """The files that the server named when it asked; none for the built-in policy alone."""
+def named_policies(row: ApprovalRow) -> tuple[Path, ...]:
+    """The files that the server named when it asked; none for the built-in policy alone.
+
+    Raises:
+        ConfigError: it named nothing.
+    """
     files = row.facts.get("policy_files")
     if files is None:
         raise ConfigError("The request does not say which policy it is under: name it (--policy).")

@@ -8,47 +8,56 @@ have chosen, are short and stand with the facts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.oversight.glance import summary
 from comfy_mcp.oversight.telling import lines
 from comfy_mcp.oversight.values import items, mapping, objects
-from comfy_mcp.quoting import MOST_TEXT, bounded, plain, quote
+from comfy_mcp.quoting import MOST_NAME, MOST_TEXT, MOST_WHOLE, bounded, plain, quote
 from comfy_mcp.store.asked import QUESTION, ApprovalRow
 from comfy_mcp.workflow.frozen import changeable
 from comfy_mcp.workflow.graph import as_link
 
-__all__ = ["MOST_WORDS", "agent_words", "as_object"]
+__all__ = ["MOST_WORDS", "PARTS", "WHOLE_WORDS", "agent_words", "as_object", "literals"]
 
 MOST_WORDS = 64
 """Values of an agent that are shown; how many more there are is said."""
 
+WHOLE_WORDS = 1_000
+"""As `MOST_WORDS`, where somebody wants to see everything."""
+
+PARTS = ("values", "inputs", "args", "context")
+"""Lists of `agent_words`."""
+
+LONG_NUMBER = 18
+"""Digits of an id that is read as a number."""
+
 FACTS = (
     *("tool", "class", "workflow", "title", "graph", "front", "estimate_s", "queue", "inputs"),
-    *("targets", "host", "place", "policy_files", "urgency"),
+    *("targets", "targets_left_out", "host", "place", "policy_files", "urgency"),
 )
 """Facts of a row that are no free text of an agent."""
 
 
-def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
-    """*row* as it stands at *now_ms*.
+def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str, Any]:
+    """*row* as it stands at *now_ms*; *full*: texts up to `MOST_WHOLE`, not `MOST_TEXT`.
 
     ``agent_words`` has ``action`` (a text or None) and the lists ``values``, ``inputs``, ``args``
     and ``context``, whose items are ``{"name", "text", "cut", "hidden", "changeable"}``, with a
     ``value`` if that is a number, a bool or a text that is shown whole, and ``json`` if it is a
-    list or an object; of ``values`` also with an ``origin``: agent, person, chance or default.
+    list or an object; and with an ``origin``: agent, person, chance or default.
     ``inputs`` are those of a graph that the agent wrote, by ``NODE.input``.
     ``lines`` are the facts as ``[label, text]``, for people; ``summary`` is one line.
     """
     decided = row.decided_ms
+    most, side = (MOST_WHOLE, MOST_WHOLE) if full else (MOST_TEXT, MOST_NAME)
     return {
         "approval_id": plain(row.approval_id),
         "kind": row.kind,
         "status": row.status,
         "summary": summary(row),
-        "lines": [list(line) for line in lines(row, now_ms)],
+        "lines": [list(line) for line in lines(row, now_ms, full=full)],
         "grant": plain(row.grant),
         "tool": plain(row.tool),
         "channel": row.channel,
@@ -63,15 +72,15 @@ def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
         "expires_in_s": max(0, row.expires_ms - now_ms) / 1000,
         "answered_after_s": None if decided is None else max(0, decided - row.created_ms) / 1000,
         "rules": [
-            {"rule": plain(rule), "reason": plain(words, MOST_TEXT)}
+            {"rule": plain(rule), "reason": plain(words, most)}
             for rule, words in mapping(row.facts.get("asks")).items()
         ],
         "facts": {key: bounded(row.facts[key]) for key in FACTS if key in row.facts},
-        "agent_words": agent_words(row),
+        "agent_words": agent_words(row, most, WHOLE_WORDS if full else MOST_WORDS),
         "by": bounded(row.by),
-        "reason": plain(row.reason, MOST_TEXT),
+        "reason": plain(row.reason, most),
         "changes": [
-            {"name": plain(name), "before": bounded(was), "after": bounded(now)}
+            {"name": plain(name), "before": bounded(was, side), "after": bounded(now, side)}
             for name, (was, now) in _pairs(row.changes)
         ],
         "decision_id": plain(row.decision_id),
@@ -79,37 +88,55 @@ def as_object(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
     }
 
 
-def agent_words(row: ApprovalRow, most: int = MOST_TEXT) -> dict[str, Any]:
-    """What the agent wrote, as data, each text cut to *most*; ``left_out`` values are not shown."""
+def agent_words(
+    row: ApprovalRow, most: int = MOST_TEXT, values: int = MOST_WORDS
+) -> dict[str, Any]:
+    """What the agent wrote, as data: each text cut to *most*, each list to so many *values*.
+
+    ``left_out`` is how many are not shown. Beside them stand defaults, what was drawn and what a
+    person changed: ``origin`` tells them apart.
+    """
     facts = row.facts
     names = frozenset(_changeable(row))
     read = [one.get("name") for one in objects(facts.get("inputs"))]
-    inputs = [
-        {**_item(name, value, most, may_change=value not in read), "class": plain(kind)}
-        for name, value, kind in islice(_literals(row.payload), MOST_WORDS)
-    ]
+    written = list(literals(row.payload))
+    own = {name for name, _, _ in written}
+    lists = {key: list(mapping(facts.get(key)).items()) for key in PARTS if key != "inputs"}
+    # What a person changed in the agent's own graph stands there already.
+    lists["values"] = [one for one in lists["values"] if one[0] not in own]
     named = {
-        key: [_item(*one, most, may_change=one[0] in names) for one in _some(facts.get(key))]
-        for key in ("values", "args", "context")
+        key: [
+            {
+                **_item(name, value, most, may_change=name in names),
+                "origin": _origin(row, key, name),
+            }
+            for name, value in pairs[:values]
+        ]
+        for key, pairs in lists.items()
     }
-    for item in named["values"]:
-        item["origin"] = _origin(row, item["name"])
-    there = sum(len(mapping(facts.get(key))) for key in named)
-    there += sum(1 for _ in _literals(row.payload))
+    inputs = [
+        {
+            **_item(name, value, most, may_change=value not in read),
+            "class": plain(kind),
+            "origin": _origin(row, "inputs", name),
+        }
+        for name, value, kind in written[:values]
+    ]
+    counts = (len(written), *map(len, lists.values()))
     action = facts.get("action")
     return {
         "action": None if action is None else _quoted(action, most),
         "inputs": inputs,
         **named,
-        "left_out": there - len(inputs) - sum(map(len, named.values())),
+        "left_out": sum(max(0, count - values) for count in counts),
     }
 
 
-def _origin(row: ApprovalRow, name: str) -> str:
-    """Whose word the value of a parameter is: agent, person, chance or default."""
-    if name in row.changes:
+def _origin(row: ApprovalRow, part: str, name: str) -> str:
+    """Whose word a value is: agent, person, chance or default."""
+    if part != "args" and name in row.changes:
         return "person"
-    if name in mapping(mapping(row.payload.get("args")).get("params")):
+    if part != "values" or name in mapping(mapping(row.payload.get("args")).get("params")):
         return "agent"
     return "chance" if name in items(row.payload.get("drawn")) else "default"
 
@@ -141,19 +168,22 @@ def _quoted(value: object, most: int) -> dict[str, Any]:
     return {"text": quoted.text, "cut": quoted.cut, "hidden": quoted.hidden}
 
 
-def _some(value: object) -> list[tuple[str, object]]:
-    return list(mapping(value).items())[:MOST_WORDS]
-
-
-def _literals(payload: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
+def literals(payload: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
     """Literal inputs of a graph that the agent wrote itself, as ``NODE.input``."""
     if payload.get("manifest") is not None:
         return
-    for node_id, node in mapping(payload.get("graph")).items():
+    for node_id, node in sorted(mapping(payload.get("graph")).items(), key=_in_order):
         parts = mapping(node)
         for name, value in mapping(parts.get("inputs")).items():
             if as_link(value) is None:
                 yield f"{node_id}.{name}", value, str(parts.get("class_type", ""))
+
+
+def _in_order(node: tuple[str, object]) -> tuple[int, int, str]:
+    """Nodes by their numbers, 2 before 10; ids that are none behind them."""
+    node_id = node[0]
+    is_number = node_id.isascii() and node_id.isdecimal() and len(node_id) <= LONG_NUMBER
+    return (0, int(node_id), "") if is_number else (1, 0, node_id)
 
 
 def _pairs(changes: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object, object]]]:

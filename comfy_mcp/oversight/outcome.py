@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from comfy_mcp.oversight.gauge import duration
-from comfy_mcp.oversight.glance import decided_by
+from comfy_mcp.oversight.glance import SUPERSEDED, decided_by, is_superseded
 from comfy_mcp.oversight.judging import Judged
 from comfy_mcp.oversight.trail import moment
 from comfy_mcp.quoting import plain
@@ -41,22 +41,23 @@ LATER = (
 )
 
 
-def done(row: ApprovalRow, *, later: bool = False) -> str:
-    """What a decision that was just written means for the agent."""
+def done(row: ApprovalRow, before: ApprovalRow, *, later: bool = False) -> str:
+    """What a decision that was just written means for the agent; *before* is how it stood."""
     word = "Approved" if row.status == APPROVED else "Denied"
+    back = _taken_back(before)
     changed = " with other values" if row.changes and row.status == APPROVED else ""
     if row.kind == QUESTION:
-        return f"{word}{changed}: the agent reads the answer with get_approval."
+        return f"{word}{changed}: the agent reads the answer with get_approval.{back}"
     until = moment(row.expires_ms)
     if row.status == DENIED:
         return (
             "Denied: the agent is told so, and the same call is refused without asking again until"
-            f" {until}."
+            f" {until}, unless you approve this request after all.{back}"
         )
     return (
         f"Approved{changed}, for one {plain(row.tool)} until {until}. If the agent's call still"
         " waits, it goes on by itself; if not, the agent has to repeat the same call."
-        f"{LATER if later else ''}"
+        f"{LATER if later else ''}{back}"
     )
 
 
@@ -77,8 +78,8 @@ def unknown(approval_id: str, near: str | None) -> str:
     )
 
 
-def standing(row: ApprovalRow, now_ms: int, status: str) -> str:
-    """Why the request, as it stands, cannot become *status* (any more)."""
+def standing(row: ApprovalRow, now_ms: int) -> str:
+    """Why the request, as it stands, cannot be decided like that (any more)."""
     ago = "" if row.decided_ms is None else f" {duration(max(0, now_ms - row.decided_ms))} ago"
     by = decided_by(row)
     who = f" {by}" if by else ""
@@ -86,12 +87,35 @@ def standing(row: ApprovalRow, now_ms: int, status: str) -> str:
     job = f", for job {plain(row.prompt_id)}" if row.prompt_id else ""
     told: Mapping[str, str] = {
         APPROVED: f"it was approved{who}{ago} already. To take that back, deny it.",
-        DENIED: f"it was denied{who}{ago} already, and that holds until {moment(row.expires_ms)}."
-        + (" If it is wanted after all, the agent has to ask again then." * (status == APPROVED)),
-        CANCELLED: f"it was taken back{who}{ago}, so there is nothing left to decide.",
+        DENIED: _denied(row, now_ms, f"{who}{ago}"),
+        CANCELLED: f"it was {_ended(row, f'{who}{ago}')}, so there is nothing left to decide.",
         SPENT: f"it was approved{who}{ago} and is used up{job}. To stop that job, cancel it in"
         " ComfyUI; `freeze` refuses every further call.",
         EXPIRED: f"it expired {late} ago. If it is still wanted, the agent has to make the same"
         " call again, which asks anew.",
     }
     return f"Nothing was decided: {told[row.status]}"
+
+
+def _taken_back(before: ApprovalRow) -> str:
+    """That an answer was there already, and whose: two people may not know of each other."""
+    word = {DENIED: "no", APPROVED: "yes"}.get(before.status)
+    by = decided_by(before)
+    return f" It takes back the {word}{f' said {by}' if by else ''}." if word else ""
+
+
+def _denied(row: ApprovalRow, now_ms: int, how: str) -> str:
+    """A no holds until the request expires, and can be taken back as long."""
+    if now_ms >= row.expires_ms:
+        return (
+            f"it was denied{how} and has expired since. If it is wanted after all, the agent has to"
+            " make the same call again, which asks anew."
+        )
+    return (
+        f"it was denied{how} already, and that holds until {moment(row.expires_ms)}. To take that"
+        " back, approve it."
+    )
+
+
+def _ended(row: ApprovalRow, how: str) -> str:
+    return f"{SUPERSEDED}{how}" if is_superseded(row) else f"taken back{how}"

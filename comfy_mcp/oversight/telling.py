@@ -7,24 +7,33 @@ apart, in quotation marks. Labels in capitals are warnings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from comfy_mcp.oversight.gauge import duration
 from comfy_mcp.oversight.glance import (
     GLANCE,
+    MANY,
+    SUPERSEDED,
     amount,
     decided_by,
     few,
     gpu_time,
     is_above_one,
+    is_superseded,
+    many,
+    megapixels,
     target_in_words,
     workflow_in_words,
 )
 from comfy_mcp.oversight.trail import moment
 from comfy_mcp.oversight.values import items, mapping, objects
-from comfy_mcp.quoting import name, plain, quote, value
-from comfy_mcp.store.asked import APPROVED, EXPIRED, PENDING, QUESTION, ApprovalRow
+from comfy_mcp.quoting import MOST_LABEL, MOST_WHOLE, name, plain, quote, value
+from comfy_mcp.store.asked import APPROVED, EXPIRED, PENDING, QUESTION, SPENT, ApprovalRow
 
 __all__ = ["lines"]
+
+FULL_NAMES = 1_000
+"""Names in one line where somebody wants to see everything."""
 
 HEAD = 16
 """Characters of a file's digest that tell it from others."""
@@ -35,50 +44,66 @@ SENTENCE = 500
 Line = tuple[str, str]
 
 
-def lines(row: ApprovalRow, now_ms: int) -> tuple[Line, ...]:
-    """Label and text; a label may come more than once, or not at all if nothing is known."""
-    return tuple(line for tell in _TELLERS for line in tell(row, now_ms))
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When somebody looks, and how much of it there is room for."""
+
+    now_ms: int
+    sentence: int = SENTENCE
+    side: int = MOST_LABEL
+    names: int = MANY
 
 
-def _request(row: ApprovalRow, now_ms: int) -> Iterator[Line]:
-    age = duration(max(0, now_ms - row.created_ms))
+def lines(row: ApprovalRow, now_ms: int, *, full: bool = False) -> tuple[Line, ...]:
+    """Label and text; a label may come more than once, or not at all if nothing is known.
+
+    *full*: as many lines, with everything that is cut short else.
+    """
+    look = Look(now_ms, MOST_WHOLE, MOST_WHOLE, FULL_NAMES) if full else Look(now_ms)
+    return tuple(line for tell in _TELLERS for line in tell(row, look))
+
+
+def _request(row: ApprovalRow, look: Look) -> Iterator[Line]:
+    age = duration(max(0, look.now_ms - row.created_ms))
     client = f", which calls itself {quote(row.client, GLANCE).in_marks}" if row.client else ""
     yield "request", f"{plain(row.approval_id)}, asked {age} ago"
     yield "asked by", f"{plain(row.grant)}{client}"
 
 
-def _status(row: ApprovalRow, now_ms: int) -> Iterator[Line]:
-    left = row.expires_ms - now_ms
+def _status(row: ApprovalRow, look: Look) -> Iterator[Line]:
+    left = row.expires_ms - look.now_ms
     if row.status in {PENDING, APPROVED}:
         until = f"until {moment(row.expires_ms)} ({duration(max(0, left))} left)"
         yield "status", f"{row.status}, {until}"
     elif row.status == EXPIRED:
         yield "status", f"expired {duration(max(0, -left))} ago"
+    elif is_superseded(row):
+        yield "status", f"{row.status}: {SUPERSEDED}; the agent's next call asks anew"
     else:
-        yield "status", row.status
+        yield "status", "approved, used" if row.status == SPENT else row.status
 
 
-def _answer(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
-    who = decided_by(row)
+def _answer(row: ApprovalRow, look: Look) -> Iterator[Line]:
+    who = "by the server" if is_superseded(row) else decided_by(row)
     if row.decided_ms is not None and who:
         yield "decided", f"{who} at {moment(row.decided_ms)}"
     if row.by.get("assurance") == "client":
         yield "NOTE", "the agent's own client gave this answer; whether a person did is not known"
-    if row.reason:
-        yield "reason", plain(row.reason, SENTENCE)
+    if row.reason and not is_superseded(row):
+        yield "reason", plain(row.reason, look.sentence)
     for key, pair in row.changes.items():
-        was, now = map(value, pair)
+        was, now = (value(one, look.side) for one in pair)
         yield "changed", f"{name(key)}: {was} -> {now}"
     if row.prompt_id:
         yield "used for", f"job {plain(row.prompt_id)}"
 
 
-def _rules(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _rules(row: ApprovalRow, look: Look) -> Iterator[Line]:
     for rule, words in mapping(row.facts.get("asks")).items():
-        yield "because of", f"{plain(rule)}: {plain(words, SENTENCE)}"
+        yield "because of", f"{plain(rule)}: {plain(words, look.sentence)}"
 
 
-def _what(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _what(row: ApprovalRow, _look: Look) -> Iterator[Line]:
     facts = row.facts
     if row.kind == QUESTION:
         yield "wants", "an answer to a question of its own"
@@ -93,28 +118,28 @@ def _what(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
         yield "workflow", f"{workflow_in_words(facts)}{title}"
 
 
-def _graph(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _graph(row: ApprovalRow, look: Look) -> Iterator[Line]:
     graph = mapping(row.facts.get("graph"))
     if not graph:
         return
     classes = mapping(graph.get("classes"))
     counted = [f"{name(one)}{f' x {amount(n)}' if n != 1 else ''}" for one, n in classes.items()]
-    yield "nodes", f"{amount(graph.get('nodes', len(classes)))}: {few(counted)}"
+    yield "nodes", f"{amount(graph.get('nodes', len(classes)))}: {few(counted, look.names)}"
     for folder, names in mapping(graph.get("models")).items():
-        yield "models", f"{name(folder)}: {few([name(one) for one in items(names)])}"
+        yield "models", f"{name(folder)}: {few([name(one) for one in items(names)], look.names)}"
     if graph.get("steps"):
         total = f", {amount(graph['total_steps'])} in all" if graph.get("total_steps") else ""
         yield "steps", f"{amount(graph['steps'])}{total}"
     if graph.get("width"):
         sides = f"{amount(graph.get('width'))} x {amount(graph.get('height'))} pixels"
-        yield "size", f"{sides}, {amount(graph.get('megapixels'))} megapixels"
+        yield "size", f"{sides}, {megapixels(graph.get('megapixels'))}"
     if graph.get("batch"):
         yield "batch", f"{amount(graph['batch'])} at once"
     if is_above_one(graph.get("frames")):
         yield "frames", amount(graph["frames"])
 
 
-def _cost(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _cost(row: ApprovalRow, _look: Look) -> Iterator[Line]:
     facts = row.facts
     if "graph" in facts:
         known = facts.get("estimate_s") is not None
@@ -129,24 +154,27 @@ def _cost(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
         yield "FRONT", "it would be put before everything that waits"
 
 
-def _files(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _files(row: ApprovalRow, look: Look) -> Iterator[Line]:
     for one in objects(row.facts.get("inputs")):
         digest, size = one.get("sha256"), one.get("bytes")
         parts = [
             plain(one["type"], GLANCE) if one.get("type") else "",
             f"sha256 {plain(str(digest)[:HEAD])}..." if digest else "not bound to its content",
             f"{size:,} bytes" if isinstance(size, int) else "",
-            plain(one["why"], SENTENCE) if one.get("why") else "",
+            plain(one["why"], look.sentence) if one.get("why") else "",
         ]
         yield "reads", f"{name(one.get('name', '?'))} ({', '.join(p for p in parts if p)})"
 
 
-def _targets(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _targets(row: ApprovalRow, _look: Look) -> Iterator[Line]:
     for one in objects(row.facts.get("targets")):
         yield "TOUCHES", target_in_words(one)
+    more = row.facts.get("targets_left_out")
+    if isinstance(more, int) and more > 0:
+        yield "TOUCHES", f"and {many(more, 'more job')}"
 
 
-def _doubts(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _doubts(row: ApprovalRow, look: Look) -> Iterator[Line]:
     graph = mapping(row.facts.get("graph"))
     table = (
         ("api_nodes", "CREDITS", "partner nodes, which spend credits"),
@@ -155,10 +183,10 @@ def _doubts(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
     )
     for key, label, text in table:
         if names := [name(one) for one in items(graph.get(key))]:
-            yield label, f"{text}: {few(names)}"
+            yield label, f"{text}: {few(names, look.names)}"
 
 
-def _yes(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
+def _yes(row: ApprovalRow, _look: Look) -> Iterator[Line]:
     if row.status not in {PENDING, APPROVED}:
         return
     if row.kind == QUESTION:
@@ -169,7 +197,7 @@ def _yes(row: ApprovalRow, _now_ms: int) -> Iterator[Line]:
     yield "a yes", f"lets exactly this {what} through, once, until {until}, under the same policy"
 
 
-_TELLERS: tuple[Callable[[ApprovalRow, int], Iterator[Line]], ...] = (
+_TELLERS: tuple[Callable[[ApprovalRow, Look], Iterator[Line]], ...] = (
     *(_request, _status, _answer, _rules, _what, _graph, _cost, _files, _targets, _doubts, _yes),
 )
 """In the order of the lines."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comfy_mcp.store.asked import MOVES, PENDING, ApprovalRow
+from comfy_mcp.store.asked import APPROVED, MOVES, PENDING, SPENT, ApprovalRow
 from comfy_mcp.store.protocol import Store
 
 __all__ = ["MOST", "News", "Seen", "Watcher"]
@@ -53,7 +53,7 @@ class Watcher:
         first, self._mark = self._mark is None, mark
         if first:
             news = [News("waits", row) for row in reversed(self._pending)]
-            self._followed = {row.approval_id: row.status for row in rows if MOVES[row.status]}
+            self._followed = {row.approval_id: row.status for row in rows if _may_move(row, now_ms)}
         else:
             news = await self._news({row.approval_id: row for row in rows}, now_ms)
         self._last = max([self._last, *(row.seq for row in rows)])
@@ -68,9 +68,17 @@ class Watcher:
         for approval_id, before in list(self._followed.items()):
             now = rows.get(approval_id) or await self._store.approval(approval_id, now_ms)
             if now is not None and now.status != before:
+                # A yes may have come and been used between two looks.
+                both = now.status == SPENT and before != APPROVED
+                found += [News(APPROVED, now)] if both else []
                 found.append(News(now.status, now))
-            if now is None or not MOVES[now.status]:
+            if now is None or not _may_move(now, now_ms):
                 del self._followed[approval_id]
             else:
                 self._followed[approval_id] = now.status
         return found
+
+
+def _may_move(row: ApprovalRow, now_ms: int) -> bool:
+    """A no that is forgotten keeps its status, and moves no more."""
+    return bool(MOVES[row.status]) and now_ms < row.expires_ms

@@ -46,13 +46,15 @@ CANCELLED, SPENT, EXPIRED = "cancelled", "spent", "expired"
 MOVES: Mapping[str, frozenset[str]] = {
     PENDING: frozenset({APPROVED, DENIED, CANCELLED}),
     APPROVED: frozenset({SPENT, DENIED, CANCELLED}),
-    DENIED: frozenset(),
+    DENIED: frozenset({APPROVED}),
     CANCELLED: frozenset(),
     SPENT: frozenset(),
     EXPIRED: frozenset(),
 }
-"""How an approval may move. Nobody writes ``expired``: a request that is pending or approved is
-expired from `ApprovalRow.expires_ms` on, and nothing moves it any more."""
+"""How an approval may move; only an operator turns a no into a yes.
+
+Nobody writes ``expired``: a request that is pending or approved is expired from
+`ApprovalRow.expires_ms` on, and nothing moves it any more. A no is forgotten then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from comfy_mcp.store.asked import (
     CANCELLED,
     DENIED,
     MOVES,
+    OPERATOR,
     PENDING,
     SPENT,
     ApprovalRow,
@@ -74,12 +75,20 @@ def rule(
     """Decide a request if it may still move there; and how it stands now."""
     now_ms = head.last_ms
     row = approvals.find(connection, now_ms, approval_id, grant)
-    # Only an admission spends.
-    if row is None or ruling.status == SPENT or ruling.status not in MOVES.get(row.status, ()):
+    if row is None or not _may(row, ruling, now_ms):
         return head, (False, row)
     head = trail.append(connection, head, line)
     approvals.decide(connection, row, _written(row, ruling), now_ms, head.seq)
     return head, (True, _row(connection, now_ms, approval_id))
+
+
+def _may(row: ApprovalRow, ruling: Ruling, now_ms: int) -> bool:
+    """Whether *ruling* moves *row*: only an admission spends, only an operator takes a no back."""
+    if ruling.status == SPENT or ruling.status not in MOVES.get(row.status, ()):
+        return False
+    if row.status != DENIED:
+        return True
+    return now_ms < row.expires_ms and ruling.by.get("assurance") == OPERATOR
 
 
 def _standing(connection: sqlite3.Connection, new: NewApproval, now_ms: int) -> ApprovalRow | None:

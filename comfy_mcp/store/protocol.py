@@ -285,7 +285,8 @@ class Store(Protocol):
     ) -> tuple[bool, ApprovalRow | None]:
         """Decide a request, with an audit row, if it may still move there; and how it stands now.
 
-        Expiry is checked here: from that very millisecond on nothing moves. With *grant*, only a
+        Expiry is checked here: from that very millisecond on nothing moves. A no becomes a yes only
+        by somebody with the assurance of an operator. With *grant*, only a
         request of this grant; another's is as unknown as one that is not there (None).
 
         Raises:

@@ -31,6 +31,9 @@ LOOKED_AT = 20
 MANY = 12
 """Values that are told; more would not fit."""
 
+COUNTED = 100
+"""Values that are counted; beyond that nobody cares how many."""
+
 SHORT = 8
 """Characters of a prompt_id that tell it from others."""
 
@@ -56,7 +59,9 @@ def what(row: ApprovalRow) -> str:
     touched = [_target(one) for one in _objects(facts.get("targets"))]
     if not touched:
         return f"{row.tool}."
-    more = f" and {len(touched) - FEW} more" if len(touched) > FEW else ""
+    left_out = facts.get("targets_left_out")
+    beyond = len(touched) - FEW + (left_out if isinstance(left_out, int) else 0)
+    more = f" and {beyond} more" if beyond > 0 else ""
     return f"{row.tool}: {', '.join(touched[:FEW])}{more}."
 
 
@@ -69,12 +74,25 @@ def question(row: ApprovalRow) -> str:
     because = cleaned(next(iter(_mapping(row.facts.get("asks")).values()), ""), REASON)
     head += f" Why you are asked: {because.rstrip('.')}." if because else ""
     head = head[:MOST]
-    said = ", ".join(islice(_words(row), MANY))
-    words = f" Its values: {said}."
-    if not said or len(head) + len(" ...") >= MOST:
+    values = list(islice(_words(row), COUNTED))
+    if not values:
         return head
-    whole = head + words
-    return whole if len(whole) <= MOST else f"{whole[: MOST - 4]} ..."
+    return head + _as_many_as_fit(values, MOST - len(head))
+
+
+def _as_many_as_fit(values: list[str], room: int) -> str:
+    """The first of *values*, whole ones, and how many there are besides."""
+    for count in range(min(len(values), MANY), -1, -1):
+        left = len(values) - count
+        tail = f" and {left}{'+' if len(values) == COUNTED else ''} more" if left else ""
+        said = (
+            f" Its values: {', '.join(values[:count])}{tail}."
+            if count
+            else f" It has {left} values."
+        )
+        if len(said) <= room:
+            return said
+    return ""
 
 
 def cleaned(value: object, most: int) -> str:
@@ -102,15 +120,25 @@ def _size(graph: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
     for name, word in (("batch", "pictures at once"), ("frames", "frames")):
         if _above_one(graph.get(name)):
             yield f"{_number(graph[name])} {word}"
-    if names := _names(graph.get("api_nodes")):
-        yield f"SPENDS CREDITS by {names}"
-    if names := _names(graph.get("unknown_classes")):
-        yield f"custom nodes {names}"
-    if names := _names(graph.get("undetermined")):
-        yield f"cannot be foreseen: {names}"
+    yield from _named(graph, facts)
     seconds = facts.get("estimate_s")
     if isinstance(seconds, int | float):
         yield f"about {seconds:.0f} s of GPU time"
+
+
+def _named(graph: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+    """What it spends, runs, loads and reads, the most dangerous first."""
+    models = [name for used in _mapping(graph.get("models")).values() for name in _list(used)]
+    files = [one.get("name", "") for one in _objects(facts.get("inputs"))]
+    for word, found in (
+        ("SPENDS CREDITS by", graph.get("api_nodes")),
+        ("custom nodes", graph.get("unknown_classes")),
+        ("models", models),
+        ("reads", files),
+        ("cannot be foreseen:", graph.get("undetermined")),
+    ):
+        if names := _names(found):
+            yield f"{word} {names}"
 
 
 def _words(row: ApprovalRow) -> Iterator[str]:
@@ -146,8 +174,12 @@ def _name(value: object) -> str:
     return text if _NAME.fullmatch(text) else f'"{text}"'
 
 
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
 def _names(value: object) -> str:
-    names = [_name(one) for one in cast("list[object]", value)] if isinstance(value, list) else []
+    names = [_name(one) for one in _list(value)]
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     return ", ".join(names[:FEW]) + more
 

@@ -20,7 +20,7 @@ from mcp.types import ResourceTemplate as MCPResourceTemplate
 from mcp.types import Tool as MCPTool
 from pydantic import AnyUrl, ValidationError
 
-from comfy_mcp.errors import ComfyMCPError
+from comfy_mcp.errors import ComfyMCPError, WorkflowError
 from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.outputs import parse_uri
 from comfy_mcp.tools.adapt import caller_of, register
@@ -36,6 +36,11 @@ from comfy_mcp.tools.table import TOOLS
 __all__ = ["OUTPUT_TEMPLATE", "GuardedServer"]
 
 RUN = "run_workflow"
+
+ANOTHER = (
+    "approval_id stands for exactly what was asked under it, and these arguments say something"
+    " else, so nothing was run: give the id alone, or leave it out to ask anew."
+)
 
 UNSAID: dict[str, object] = {"workflow": None, "params": {}, "front": False}
 """What its arguments about the run itself are by default."""
@@ -126,17 +131,20 @@ class GuardedServer(MCPServer[Any]):
     ) -> dict[str, Any]:
         """*arguments*, or those of the call that a person was asked about, if only its id is given.
 
-        What is given beside it counts, and makes another call of it; but not what a client fills in
-        by itself, for there are those that send every default.
+        What a client fills in by itself says nothing: there are those that send every default.
 
         Raises:
             Refused: there is no such request of this caller, or it is over.
+            WorkflowError: what is given beside the id is not what was asked under it.
         """
         named = arguments.get("approval_id")
-        if tool != RUN or arguments.get("workflow") is not None or not isinstance(named, str):
+        if tool != RUN or not isinstance(named, str):
             return arguments
+        asked = await self._app.gate.approved_args(caller.call(), named)
         own = {key: value for key, value in arguments.items() if not _is_unsaid(key, value)}
-        return {**await self._app.gate.approved_args(caller.call(), named), **own}
+        if any(key in asked and own[key] != asked[key] for key in own):
+            raise WorkflowError(ANOTHER)
+        return {**asked, **own}
 
     async def list_resource_templates(self) -> list[MCPResourceTemplate]:
         """The outputs of jobs, for callers that may look at them."""

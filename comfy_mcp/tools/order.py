@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -113,19 +114,20 @@ async def approved(app: App, order: Order, row: ApprovalRow) -> Order:
         # What a person has set is left to chance no more.
         drawn = tuple(name for name in payload["drawn"] if name not in row.changes)
         filled = Filled(parse_graph(payload["graph"]), dict(payload["values"]), drawn)
-        return replace(
-            order, filled=filled, front=bool(payload["front"]), changed=_told(row.changes)
-        )
+        return replace(order, filled=filled, front=bool(payload["front"]), changed=_told(row))
 
     async with app.preparing:
         return await anyio.to_thread.run_sync(work)
 
 
-def _told(changes: Any) -> tuple[str, ...]:
-    if not changes:
-        return ()
-    words = [f"{name}: {_short(was)} -> {_short(now)}" for name, (was, now) in changes.items()]
-    return (f"A person approved this with changes: {'; '.join(words[:20])}",)
+def _told(row: ApprovalRow) -> tuple[str, ...]:
+    """What a person said and changed, if anything."""
+    pairs: Mapping[str, Any] = row.changes
+    words = [f"{name}: {_short(was)} -> {_short(now)}" for name, (was, now) in pairs.items()]
+    said = f' ("{_short(row.reason)}")' if row.reason else ""
+    if words:
+        return (f"A person approved this with changes{said}: {'; '.join(words[:20])}",)
+    return (f"A person approved this{said}.",) if said else ()
 
 
 def _short(value: object) -> str:

@@ -15,6 +15,7 @@ from comfy_mcp.store.protocol import ApprovalRow
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.measuring import Measured, measured
 from comfy_mcp.tools.order import Order, approved
+from comfy_mcp.tools.startable import must_be_plain, must_be_there, named
 from comfy_mcp.workflow import FACTS
 
 if TYPE_CHECKING:
@@ -73,18 +74,29 @@ class RunMatter(Matter):
             )
         names = frozenset(one.name for one in self._read if not one.loose)
         self._prints = await self._jobs.host.fingerprints(names) if names else {}
+        must_be_plain(self._read, self._prints)
         return {name: one.sha256 for name, one in self._prints.items()}
 
     async def frozen(self) -> Frozen:
-        """The graph and what it was made from; facts measured on that graph, and its price."""
+        """The graph and what it was made from; facts measured on that graph, and its price.
+
+        Raises:
+            HostError: ComfyUI does not answer, or works on nothing any more.
+            WorkflowError: it names models or files that ComfyUI does not have.
+        """
         from comfy_mcp.workflow.described import described  # noqa: PLC0415 - start-up stays light
 
         if self._measured is None:
             raise AssertionError("a run is parked unmeasured")
+        host = self._jobs.host
+        # What cannot run now is not asked about: the agent hears why at once.
+        await host.ready()
+        whole = await self._whole()
+        choices = await host.choices(named(whole.run.facts))
+        must_be_there(whole.run.facts, choices, self._read, self._prints)
         payload = self.order.frozen()
         payload["files"] = {name: one.sha256 for name, one in self._prints.items()}
         manifest = self.order.manifest
-        whole = await self._whole()
         estimate_ms = await self._jobs.estimate(self._measured.shape)
         facts = {
             "workflow": self.order.workflow,
@@ -100,7 +112,12 @@ class RunMatter(Matter):
         return Frozen(payload, facts)
 
     async def remade(self, row: ApprovalRow) -> Call:
-        """The call for exactly what *row* has, measured anew."""
+        """The call for exactly what *row* has, measured anew.
+
+        Raises:
+            HostError: ComfyUI does not answer: the yes is kept for later.
+        """
+        await self._jobs.host.ready()
         self.order = await approved(self._app, self.order, row)
         if row.changes:
             args = _changed(self._caller.args or {}, row)

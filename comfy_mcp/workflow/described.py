@@ -10,7 +10,9 @@ from comfy_mcp.workflow.graph import Graph
 
 __all__ = ["described"]
 
-_MOST = 100
+_MOST = 2_000
+"""Names of one kind; a workflow with more is no longer read by anybody."""
+
 _NUMBERS = ("steps", "total_steps", "width", "height", "megapixels", "batch", "frames")
 
 

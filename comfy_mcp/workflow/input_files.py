@@ -22,6 +22,7 @@ _MEDIA = (
     *(".mp4", ".webm", ".mkv", ".mov", ".avi", ".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a"),
     *(".glb", ".gltf", ".obj", ".fbx", ".stl", ".ply", ".latent", ".txt", ".json"),
 )
+_PLAIN_LOADERS = frozenset({"LoadAudio", "LoadImage", "LoadImageMask", "LoadLatent", "LoadVideo"})
 _MARKS = ("[input]", "[output]", "[temp]")
 
 
@@ -30,12 +31,14 @@ class ReadFile:
     """A file by the name that a node reads it by, such as ``sub/x.png [output]``.
 
     *loose*, a clause for people, says why nobody can tell which file that is (a folder, a linked
-    text); then *name* is only what is known of it.
+    text); then *name* is only what is known of it. *surely*: a class of ComfyUI's own reads it,
+    so that a run without the file fails.
     """
 
     name: str
     node_id: str
     loose: str = ""
+    surely: bool = False
 
 
 def input_files(graph: Graph) -> tuple[ReadFile, ...]:
@@ -72,7 +75,7 @@ def _named(done: Evaluation, node: Node, name: str) -> Iterator[ReadFile]:
     elif len(text) > MAX_NAME:
         yield ReadFile(text[:MAX_NAME], node.id, "its name is too long")
     elif text:
-        yield ReadFile(text, node.id)
+        yield ReadFile(text, node.id, surely=node.class_type in _PLAIN_LOADERS)
         if FROM_OUTPUTS.get(node.class_type) == name and not text.endswith(_MARKS):
             # ComfyUI 0.33 looks for it among the inputs, though the node is named for outputs.
             yield ReadFile(f"{text} [output]", node.id)
@@ -94,10 +97,12 @@ def _strange(done: Evaluation, node: Node) -> Iterator[ReadFile]:
 
 
 def _is_media(text: str) -> bool:
+    if len(text) > MAX_NAME:
+        return False
     bare = text.rstrip().lower()
     for mark in _MARKS:
         bare = bare.removesuffix(mark).rstrip()
-    return len(text) <= MAX_NAME and bare.endswith(_MEDIA)
+    return bare.endswith(_MEDIA)
 
 
 def _is_text(view: View, name: str) -> bool:

@@ -77,11 +77,12 @@ async def browser() -> AsyncGenerator[Any]:
 
 @dataclass
 class Watched:
-    """A page, what went wrong in it, and where its requests went (scheme, host and port)."""
+    """A page, what went wrong in it, where its requests went, and paths of those with an effect."""
 
     page: Any
     complaints: list[str] = field(default_factory=list[str])
     asked: set[str] = field(default_factory=set[str])
+    posted: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.page.on("console", self._said)
@@ -96,6 +97,8 @@ class Watched:
     def _requested(self, request: Any) -> None:
         parts = urlsplit(request.url)
         self.asked.add(f"{parts.scheme}://{parts.hostname}")
+        if request.method == "POST":
+            self.posted.append(parts.path)
 
 
 @asynccontextmanager

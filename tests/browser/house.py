@@ -16,6 +16,7 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import Implementation, TextContent
+from PIL import Image
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.server import build
@@ -144,6 +145,10 @@ class House:
             "COMFY_MCP_POLICY": str(self.policy),
         }
         return kept | own
+
+    def give(self, name: str, color: str) -> None:
+        """Put a picture among those that workflows may read, maybe in the place of another."""
+        Image.new("RGB", (640, 448), color).save(self.host.folder / "input" / name)
 
     async def command(self, *words: str) -> None:
         """What the operator does in a terminal."""

@@ -102,6 +102,11 @@ class Operator:
         await self.button(f"Freeze {who.lower()}", dialog).click()
         await expect(dialog).to_be_hidden()
 
+    async def decisions(self) -> int:
+        """How often this page has said yes or no, up to now."""
+        await self.page.evaluate("new Promise(requestAnimationFrame)")
+        return sum(path.endswith(("/approve", "/deny")) for path in self.watched.posted)
+
     async def fits(self) -> bool:
         """The page is no wider than its window."""
         return int(await self.page.evaluate(WIDER)) <= 0

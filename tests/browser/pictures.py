@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import aiohttp
 from mcp import Client
 from PIL import Image
 
@@ -29,7 +28,7 @@ FOLDER = Path(__file__).parent.parent.parent / "docs" / "pictures"
 
 MOST_BYTES = 150_000
 
-PAINTING, CRAWLING = Faults(step_ms=150), Faults(step_ms=1_500)
+PAINTING, WORKING, CRAWLING = (Faults(step_ms=pace) for pace in (40, 500, 2_000))
 
 OPERATOR = "ada"
 
@@ -92,30 +91,21 @@ async def lived_in(folder: Path) -> AsyncGenerator[tuple[House, Client, Client]]
             yield home, studio, night
 
 
-async def upload(home: House) -> str:
-    """A picture for the agent to start from: large, so that a person is asked."""
-    async with aiohttp.ClientSession(home.host.url) as session:
-        job = home.host.finished[2]
-        async with session.get(f"/history/{job}") as answer:
-            outputs = (await answer.json())[job]["outputs"]
-        named = next(images["images"][0] for images in outputs.values() if images.get("images"))
-        async with session.get("/view", params=named) as answer:
-            painted = Image.open(io.BytesIO(await answer.read()))
-        kept = io.BytesIO()
-        painted.convert("RGB").resize((2016, 1344)).save(kept, "PNG")
-        form = aiohttp.FormData()
-        form.add_field("image", kept.getvalue(), filename="cliff.png")
-        async with session.post("/upload/image", data=form) as answer:
-            answer.raise_for_status()
-    return "cliff.png"
+def given(home: House) -> str:
+    """A painted picture for the agent to start from: large, so that a person is asked."""
+    painted = sorted((home.host.folder / "output").rglob("*.png"))[2]
+    with Image.open(painted) as picture:
+        picture.convert("RGB").resize((2016, 1344)).save(home.host.folder / "input" / "peaks.png")
+    return "peaks.png"
 
 
 async def scene(home: House, studio: Client, night: Client) -> None:
     """Something runs, something waits, and two requests are there."""
-    run = large(await upload(home))
+    run = large(given(home))
     # Once before, so that it is known how long such a run takes.
     asked = await call(studio, "run_workflow", run)
     await home.command("approvals", "approve", asked["approval_id"])
+    home.host.faults = WORKING
     await call(studio, "run_workflow", run)
     home.host.faults = CRAWLING
     running = await call(studio, "run_workflow", parked(small("a sailing boat on a lake", 7)))
@@ -177,7 +167,7 @@ async def main() -> None:
 
 
 VIEWS = (
-    (Screen(1280, 960), "", "console-desktop.png"),
+    (Screen(1280, 1000), "", "console-desktop.png"),
     (Screen(1280, 800, "dark"), "jobs", "console-dark.png"),
     (Screen(390, 844), "", "console-phone.png"),
 )

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from PIL import Image
 
 from tests.browser.chromium import WAIT_MS, Screen
 from tests.browser.conftest import Desk
@@ -145,7 +146,7 @@ async def test_digits_of_a_large_seed_are_neither_lost_on_screen_nor_on_the_way_
     seed = 18446744073709551615
     async with desk() as operator, home.agent() as agent:
         asking = asyncio.create_task(call(agent, "run_workflow", lighthouse(seed=seed)))
-        await expect(operator.cards.locator(".values")).to_contain_text(str(seed))
+        await expect(operator.cards.locator(".values").first).to_contain_text(str(seed))
         await operator.button("Edit", operator.cards).click()
         await expect(operator.cards.get_by_label("seed")).to_have_value(str(seed))
         await operator.cards.get_by_label("seed").fill(str(seed - 2))
@@ -223,3 +224,46 @@ async def test_nothing_can_be_decided_in_the_moment_in_which_cards_move(
         assert await operator.page.evaluate("window.off") == ["true"] * 4
         await expect(operator.cards.first).to_contain_text("4 steps")
         await expect(operator.button("Approve").first).to_be_enabled()
+
+
+async def test_a_picture_that_would_be_read_is_shown_until_it_is_another_one(
+    home: House, desk: Desk
+) -> None:
+    home.give("start.png", "teal")
+    run = {"image": "start.png", "prompt": "sea", "checkpoint": "embedded-demo.safetensors"}
+    async with desk() as operator, home.agent() as agent:
+        told = await call(agent, "run_workflow", parked({"workflow": "img2img", "params": run}))
+        assert told["approval_id"], told
+        picture = operator.cards.locator(".input img")
+        await operator.shows_picture(picture)
+        await operator.button("Edit", operator.cards).click()
+        await expect(operator.cards.get_by_label("steps")).to_be_visible()
+        await expect(operator.cards.get_by_label("image", exact=True)).to_have_count(0)
+
+        home.give("start.png", "crimson")
+        await operator.page.reload()
+        await expect(operator.cards.locator(".gone")).to_contain_text("another one by now")
+
+
+async def test_an_input_of_a_graph_that_the_agent_wrote_can_be_changed(
+    home: House, desk: Desk
+) -> None:
+    drawn = {"width": 640, "height": 448, "batch_size": 1, "color": 255}
+    graph = {
+        "1": {"class_type": "EmptyImage", "inputs": drawn},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    async with desk() as operator, home.agent() as agent:
+        asking = asyncio.create_task(call(agent, "run_workflow", {"workflow": graph}))
+        await expect(operator.cards.get_by_role("heading", level=3)).to_have_text(
+            "Run a workflow that the agent wrote itself"
+        )
+        await operator.button("Edit", operator.cards).click()
+        await operator.cards.get_by_label("1.color").fill("65280")
+        await operator.button("Approve with 1 change", operator.cards).click()
+
+        job = await asking
+        assert job["status"] == "completed", job
+        (saved,) = (home.host.folder / "output").rglob("*.png")
+        with Image.open(saved) as picture:
+            assert picture.convert("RGB").getpixel((5, 5)) == (0, 255, 0)

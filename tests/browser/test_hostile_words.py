@@ -87,13 +87,15 @@ async def test_a_question_cannot_dress_up_as_the_page(home: House, desk: Desk) -
         assert await operator.button("Approve").count() == 1
 
 
-async def test_names_of_clients_models_and_files_are_text_too(home: House, desk: Desk) -> None:
+async def test_names_of_clients_and_files_are_text_too(home: House, desk: Desk) -> None:
     name = "<b>root</b>\u202e"
+    home.give("<b>root.png", "teal")
+    asked = {"image": "<b>root.png", "prompt": "sea", "checkpoint": "embedded-demo.safetensors"}
     async with desk() as operator, home.agent(name=name) as agent:
-        await call(agent, "run_workflow", parked(lighthouse(checkpoint=name, filename_prefix=name)))
+        await call(agent, "run_workflow", parked({"workflow": "img2img", "params": asked}))
 
         await expect(operator.cards.locator(".who")).to_contain_text("calls itself <b>root</b>")
-        await expect(operator.cards.locator(".models")).to_contain_text("<b>root</b>")
+        await expect(operator.cards.locator(".input")).to_contain_text("<b>root.png")
         assert await operator.page.locator("main b").count() == 0
         assert await operator.page.evaluate(f"!{UNSEEN}.test(document.body.textContent)")
 

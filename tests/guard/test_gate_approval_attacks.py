@@ -100,8 +100,8 @@ async def test_how_to_wait_and_the_order_of_arguments_say_nothing_about_what_is_
 async def test_another_tool_another_target_and_another_grant_have_no_part_in_a_yes(
     store: SqliteStore,
 ) -> None:
-    tools = {"cancel_job": ASKS, "interrupt_execution": ASKS}
-    house = House(Bench(store, tools))
+    # One rule asks about both.
+    house = House(Bench(store, {"cancel_job": {}, "interrupt_execution": {}}, all_tools=ASKS))
     stop = Call("cancel_job", "ann", "ann", args={}, target="job-1", owner="mine", stop_ms=1_000)
     yes = await house.approved(stop)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from comfy_mcp.errors import Refused
+from comfy_mcp.errors import Denied, Refused
 from comfy_mcp.store.protocol import EVERYBODY, Freeze
 from comfy_mcp.store.sqlite import SqliteStore
 from tests.guard.gatehouse import NOW, Bench, submit
@@ -84,8 +84,12 @@ async def test_whoever_waits_well_behaved_is_never_told_to_cool_down(store: Sqli
         house.bench.now_ms = row.expires_ms
     row = await house.asked(run(60))
     await house.say(row, "cancelled")
+    for _ in range(10):
+        with pytest.raises(Denied):
+            await house.bench.gate.approved_args(run(61), row.approval_id)
 
-    assert await house.code(run(61)) == "approval_required"
+    await house.bench.gate.screen(run(62))
+    assert await house.code(run(63)) == "approval_required"
 
 
 @pytest.mark.parametrize("how", ["flood", "denied"])

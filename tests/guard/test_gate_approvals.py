@@ -297,6 +297,17 @@ async def test_with_a_key_the_run_that_was_let_through_is_found_again(house: Hou
     assert len(house.bench.asked) == 1
 
 
+async def test_nobody_is_asked_about_the_jobs_of_others(store: SqliteStore) -> None:
+    house = House(Bench(store, {"run_workflow": {}, "cancel_job": ASKS, "clear_queue": ASKS}))
+    assert await house.code(submit(1, "bob")) == "ran"
+    stop = Call("cancel_job", "ann", "ann", args={}, target="job-1", owner="other agent", stop_ms=1)
+    clear = Call("clear_queue", "ann", "ann", args={}, targets=("job-1", "job-2"), stop_ms=1)
+
+    for call in (stop, clear):
+        assert await house.code(call) == "not_owner"
+    assert house.bench.asked == []
+
+
 async def test_nobody_is_asked_about_what_is_denied_anyway(store: SqliteStore) -> None:
     rules = {"run_workflow": {**ASKS, "gpu": {"max_steps": 20}}}
     house = House(Bench(store, rules))

@@ -259,6 +259,28 @@ async def test_a_slow_file_takes_no_longer_than_it_may_and_the_others_are_told(
     )
 
 
+async def test_many_slow_files_together_take_no_longer_than_one(
+    printer: Printer, stranger: StrangerAt
+) -> None:
+    over = asyncio.Event()
+
+    async def never(_request: web.Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response(body=png())
+
+    host = await stranger(never)
+    names = frozenset(f"{at}.png" for at in range(12))
+
+    found = await printer(host.url, seconds=0.3).of(names)
+
+    over.set()
+    assert found.keys() == names
+    assert {one.sha256 for one in found.values()} == {None}
+    # The last ones were not even asked for.
+    assert len(host.seen) < 12
+    assert LATE in {one.why for one in found.values()}
+
+
 async def test_the_file_is_asked_for_as_it_is(client: Client, stranger: StrangerAt) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         assert dict(request.query) == {"filename": "x.png", "subfolder": "s", "type": "output"}

@@ -189,18 +189,21 @@ async def test_a_client_that_sends_every_default_beside_the_id_means_the_id(
 
 
 @pytest.mark.parametrize(
-    "more", [{"params": {"width": 97}}, {"front": True}, {"workflow": "color_card"}]
+    "more", [{"params": {"width": 97}}, {"front": True}, {"workflow": "txt2img"}]
 )
-async def test_whatever_is_given_beside_the_id_makes_another_call_of_it(
+async def test_what_differs_beside_the_id_is_refused_and_nothing_is_asked(
     sit: Sit, host: EmbeddedHost, more: dict[str, Any]
 ) -> None:
     async with sit({**ASKS, "gpu": {"queue_jump": "allow"}}) as desk:
         row = await parked(desk, workflow="color_card", params={"width": 96})
         await yes(desk, row.approval_id)
-        other = await parked(desk, approval_id=row.approval_id, **more)
+        text, _ = await desk.refusal("run_workflow", approval_id=row.approval_id, **more)
+        job = await desk.ask("run_workflow", approval_id=row.approval_id, workflow="color_card")
 
-    assert other.approval_id != row.approval_id
-    assert sent(host) == []
+    assert "give the id alone" in text
+    assert job["status"] == "completed"
+    (ran,) = submitted(host)
+    assert ran["6"]["inputs"]["width"] == 96
 
 
 async def test_the_id_of_another_agents_request_and_of_another_tools_is_unknown(
@@ -346,3 +349,23 @@ async def test_a_large_workflow_is_parked_and_run_as_it_is(sit: Sit, host: Embed
 
     assert job["status"] == "completed"
     assert submitted(host) == [large]
+
+
+async def test_without_its_state_the_server_runs_nothing_and_keeps_the_yes(
+    sit: Sit, host: EmbeddedHost, tmp_path: Path
+) -> None:
+    async with sit(ASKS) as desk:
+        row = await parked(desk, workflow=card(1))
+        await yes(desk, row.approval_id)
+        (tmp_path / "state").rename(tmp_path / "elsewhere")
+        for arguments in ({"workflow": card(1)}, {"approval_id": row.approval_id}):
+            _, body = await desk.refusal("run_workflow", **arguments)
+            assert body["code"] == "audit_unavailable"
+        assert sent(host) == []
+
+        (tmp_path / "elsewhere").rename(tmp_path / "state")
+        job = await desk.ask("run_workflow", approval_id=row.approval_id)
+        assert (await job_of(desk, row)).prompt_id == job["prompt_id"]
+        await sound(desk)
+
+    assert len(submitted(host)) == 1

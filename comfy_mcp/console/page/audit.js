@@ -153,7 +153,7 @@ function why(record) {
   const parts = [];
   const rule = record.code === "allowed" ? "" : record.rule;
   if (rule) parts.push(el("code", {}, said(rule)));
-  if (user) parts.push(el("span", {}, "by ", said(user)));
+  if (user) parts.push(el("span", {}, "by ", said(user), record.reason ? ":" : ""));
   if (record.reason) parts.push(el("span", {}, said(record.reason)));
   if (record.prompt_id)
     parts.push(el("span", { class: "fine" }, "job ", said(String(record.prompt_id).slice(0, 8))));

@@ -48,8 +48,11 @@ export function card(approval, desk) {
   }
 
   function drawBody() {
-    const { words, values, targets, inputs, models, nodes } = story(state.approval, desk.open);
-    const middle = state.form ? state.form.element : [words, values];
+    const { words, values, rest, targets, inputs, models, nodes } = story(
+      state.approval,
+      desk.open,
+    );
+    const middle = state.form ? state.form.element : [words, values, rest];
     const side = [inputs, models, nodes].filter(Boolean);
     const main = [targets, middle].flat().filter(Boolean);
     fill(

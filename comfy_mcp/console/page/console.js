@@ -28,7 +28,7 @@ const desk = {
 const parts = {
   requests: requests(desk),
   jobs: jobs(desk),
-  limits: limits(),
+  limits: limits(desk),
   freeze: freeze(desk),
   audit: audit(desk),
   policy: policy(),
@@ -102,7 +102,7 @@ function state(snapshot) {
   view("desk");
   parts.requests.update(snapshot.approvals ?? []);
   parts.jobs.update(snapshot.jobs ?? []);
-  parts.limits.update(snapshot.limits ?? [], snapshot.slots ?? []);
+  parts.limits.update(snapshot);
   parts.freeze.update(snapshot.freezes ?? []);
   parts.policy.update(snapshot.policy ?? {});
   drawHost(snapshot.comfyui ?? {});
@@ -263,6 +263,7 @@ setInterval(() => {
   if (last === null) return;
   parts.requests.tick();
   parts.jobs.tick();
+  parts.limits.tick();
   parts.freeze.tick();
   parts.audit.tick();
 }, 1000);

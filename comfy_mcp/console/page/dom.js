@@ -15,8 +15,8 @@ export function el(tag, how = {}, ...children) {
     else if (name === "on")
       for (const [event, heard] of Object.entries(value)) made.addEventListener(event, heard);
     else if (name.includes("-") || name === "role" || name === "for")
-      made.setAttribute(name, String(value));
-    else made[name] = value;
+      made.setAttribute(name, clean(value));
+    else made[name] = name === "title" || name === "alt" ? clean(value) : value;
   }
   made.append(...nodes(children));
   return made;

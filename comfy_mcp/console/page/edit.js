@@ -3,7 +3,6 @@
 import { el, said } from "./dom.js";
 import { itemsOf } from "./parts.js";
 import { parsed } from "./server.js";
-import { number } from "./words.js";
 
 const ROOMY = 12; // characters that need a field of double width
 
@@ -72,7 +71,7 @@ const NUMBER = {
       value: String(item.value),
       autocomplete: "off",
     }),
-  before: (item) => number(item.value),
+  before: (item) => String(item.value),
   read(control, name) {
     const text = control.value.trim();
     if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text))

@@ -30,7 +30,7 @@ export function jobs(desk) {
       active,
       going,
       (job) => job.prompt_id,
-      () => going_(desk),
+      () => underway(desk),
     );
     keyed(
       at("jobs-ended"),
@@ -63,18 +63,21 @@ function inTurn(a, b) {
 
 const title = (job) => (job.workflow === "inline" ? "own workflow" : job.workflow);
 
-function going_(desk) {
+function underway(desk) {
   const name = el("strong");
   const grant = el("span", { class: "fine" });
   const words = el("span", { class: "job-words" });
+  const trouble = el("p", { class: "fine", hidden: true });
   const progress = bar("progressbar", "Progress");
   const element = el(
     "li",
     { class: "job" },
     el("div", { class: "job-head" }, el("span", { class: "job-name" }, name, grant), words),
+    trouble,
     progress.element,
   );
   let current;
+  let since = 0;
 
   function update(job) {
     current = job;
@@ -83,12 +86,16 @@ function going_(desk) {
       fill(grant, "for ", said(job.grant));
       progress.element.setAttribute("aria-label", `Progress of ${title(job)}`);
     }
-    element.classList.toggle("runs", job.status === "in_progress");
+    const runs = job.status === "in_progress";
+    const began = instant(job.created_at);
+    since = runs && typeof job.seconds === "number" ? desk.now() - job.seconds * 1000 : began;
+    element.classList.toggle("runs", runs);
+    show(write(trouble, job.error ?? ""), Boolean(job.error));
     tick();
   }
 
   function tick() {
-    const text = wordsOf(current, desk.now());
+    const text = wordsOf(current, since, desk.now());
     write(words, text);
     const percent = current.progress?.percent;
     show(progress.element, current.status === "in_progress");
@@ -98,8 +105,8 @@ function going_(desk) {
   return { element, update, tick };
 }
 
-function wordsOf(job, nowMs) {
-  const passed = lasting(Math.max(0, Math.floor((nowMs - instant(job.created_at)) / 1000)));
+function wordsOf(job, since, nowMs) {
+  const passed = lasting(Math.max(0, Math.floor((nowMs - since) / 1000)));
   if (job.status === "in_progress") {
     const percent = job.progress?.percent;
     const about = job.progress?.estimated ? "about " : "";

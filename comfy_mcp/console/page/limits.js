@@ -15,8 +15,8 @@ const COUNTERS = {
   destructive: "Stops",
 };
 
-/** The section; `update(limits, slots)` brings it up to date. */
-export function limits() {
+/** The section. `update(snapshot)` brings it up to date, `tick()` the seconds in it. */
+export function limits(desk) {
   const rows = new Map();
   let all = false;
   let latest = [];
@@ -28,91 +28,112 @@ export function limits() {
 
   function draw() {
     const shown = all ? latest : latest.slice(0, FEW);
-    keyed(at("limits-list"), rows, shown, (one) => one.key, row);
+    keyed(
+      at("limits-list"),
+      rows,
+      shown,
+      (one) => one.key,
+      (one) => row(one, desk),
+    );
     show(at("limits-none"), latest.length === 0);
     show(at("limits-more"), latest.length > FEW);
-    write(at("limits-more"), all ? "Show fewer" : `Show ${latest.length - FEW} more, used less`);
+    const more = `Show ${latest.length - FEW} more, used less`;
+    write(at("limits-more"), all ? "Show fewer" : more);
   }
 
   return {
-    update(list, slots) {
-      latest = [...(slots ?? []).map(slot), ...(list ?? []).map(limit)].sort(
-        (a, b) => b.part - a.part || a.key.localeCompare(b.key),
-      );
+    update(snapshot) {
+      const found = [
+        ...(snapshot.cooling ?? []).map(cooling),
+        ...(snapshot.slots ?? []).map(slot),
+        ...(snapshot.limits ?? []).map(limit),
+      ];
+      latest = found.map((one) => ({ ...one, roomAt: roomAt(one.again) }));
+      latest.sort((a, b) => b.part - a.part || a.key.localeCompare(b.key));
       draw();
     },
+    tick: () => rows.forEach((one) => one.tick()),
     grants: () => latest.map((one) => one.holder).filter((one) => one !== EVERYBODY),
   };
+
+  function roomAt(seconds) {
+    return seconds > 0 ? desk.now() + seconds * 1000 : 0;
+  }
 }
 
+const partOf = (used, max) => (max > 0 ? used / max : 1);
+
 function limit(one) {
-  const seconds = /^gpu_seconds\b/.test(one.counter);
-  const amount = seconds ? lasting : number;
-  const full = one.used >= one.max;
-  const again =
-    one.retry_after_s === null
-      ? "no room for one more"
-      : one.retry_after_s > 0
-        ? `room again in ${lasting(Math.ceil(one.retry_after_s))}`
-        : full
-          ? "full"
-          : "";
+  const amount = /^gpu_seconds\b/.test(one.counter) ? lasting : number;
   return {
     key: `${one.rule} ${one.counter} ${one.holder}`,
     name: COUNTERS[one.counter.split("/")[0]] ?? one.counter,
     holder: one.holder,
-    part: one.max > 0 ? one.used / one.max : 1,
+    part: partOf(one.used, one.max),
     words: `${amount(one.used)} of ${amount(one.max)} per ${windowOf(one.window_s)}`,
-    more: again,
+    again: one.retry_after_s,
     rule: one.rule,
   };
 }
 
 function slot(one) {
   return {
-    key: `slot ${one.rule} ${one.grant}`,
+    key: `slot ${one.rule ?? ""} ${one.grant}`,
     name: "Jobs at a time",
     holder: one.grant,
-    part: one.max > 0 ? one.used / one.max : 1,
+    part: partOf(one.used, one.max),
     words: `${number(one.used)} of ${number(one.max)}`,
-    more: one.used >= one.max ? "full" : "",
+    again: 0,
     rule: one.rule ?? "",
   };
 }
 
-function row(first) {
+function cooling(one) {
+  return {
+    key: `cooling ${one.grant}`,
+    name: "Cools down",
+    holder: one.grant,
+    part: 1,
+    words: "too many refusals",
+    again: one.retry_after_s,
+    rule: "/denials",
+  };
+}
+
+function row(first, desk) {
   const words = el("span", { class: "bar-words" });
   const more = el("span", { class: "bar-more" });
   const gauge = bar("meter", "");
+  const holder = first.holder === EVERYBODY ? "all agents together" : first.holder;
+  const head = [
+    el("strong", {}, said(first.name)),
+    el("span", { class: "fine" }, said(holder)),
+    words,
+  ];
   const element = el(
     "li",
     { title: first.rule },
-    el(
-      "p",
-      { class: "bar-head" },
-      el("strong", {}, said(first.name)),
-      el(
-        "span",
-        { class: "fine" },
-        first.holder === EVERYBODY ? "all agents together" : said(first.holder),
-      ),
-      words,
-    ),
+    el("p", { class: "bar-head" }, head),
     gauge.element,
     more,
   );
-  gauge.element.setAttribute(
-    "aria-label",
-    `${first.name}, ${first.holder === EVERYBODY ? "all agents together" : first.holder}`,
-  );
-  return {
-    element,
-    update(one) {
-      write(words, one.words);
-      write(more, one.more);
-      show(more, Boolean(one.more));
-      element.dataset.tone = one.part >= 1 ? "full" : one.part >= NEARLY ? "nearly" : "";
-      gauge.set(one.part, [one.words, one.more].filter(Boolean).join(", "));
-    },
-  };
+  gauge.element.setAttribute("aria-label", `${first.name}, ${holder}`);
+  let current = first;
+
+  function update(one) {
+    current = one;
+    write(words, one.words);
+    element.dataset.tone = one.part >= 1 ? "full" : one.part >= NEARLY ? "nearly" : "";
+    tick();
+  }
+
+  function tick() {
+    const seconds = Math.ceil((current.roomAt - desk.now()) / 1000);
+    const again = seconds > 0 ? `room again in ${lasting(seconds)}` : "";
+    write(more, again || (current.part >= 1 ? "full" : ""));
+    show(more, Boolean(more.textContent));
+    gauge.set(current.part, [current.words, more.textContent].filter(Boolean).join(", "));
+  }
+
+  return { element, update, tick };
 }

@@ -12,6 +12,7 @@ export function story(approval, open) {
   return {
     words: theirWords(approval),
     values: values(approval),
+    rest: leftAlone(approval),
     targets: ownTargets(approval),
     inputs: inputs(approval, open),
     models: models(approval),
@@ -48,6 +49,12 @@ export function rules(approval) {
 const isText = (item) =>
   !("value" in item) || (typeof item.value === "string" && item.value !== "");
 
+/** Neither the agent nor a person said this: the workflow has it, or it was drawn. */
+const isLeft = (item) => item.origin === "default" || item.origin === "chance";
+
+/** A text that the agent wrote, as far as anybody knows. */
+const isTheirs = (item) => isText(item) && !isLeft(item) && item.origin !== "person";
+
 /** Texts that are shown as facts already: names of files and models, ids of jobs. */
 function toldElsewhere(approval) {
   const { inputs: files = [], targets = [], graph } = approval.facts ?? {};
@@ -59,7 +66,7 @@ function toldElsewhere(approval) {
 function theirWords(approval) {
   const { action, left_out: leftOut = 0 } = approval.agent_words ?? {};
   const told = toldElsewhere(approval);
-  const texts = itemsOf(approval).filter((item) => isText(item) && !told.has(item.text));
+  const texts = itemsOf(approval).filter((item) => isTheirs(item) && !told.has(item.text));
   if (!action && !texts.length && !leftOut) return null;
   return el(
     "div",
@@ -87,10 +94,28 @@ function quotation(name, item) {
 }
 
 function values(approval) {
-  const rows = itemsOf(approval)
-    .filter((item) => !isText(item))
-    .map((item) => el("div", {}, el("dt", {}, said(item.name)), el("dd", {}, inWords(item.value))));
-  return rows.length ? block("Values", el("dl", { class: "values" }, rows)) : null;
+  const found = itemsOf(approval).filter((item) => !isLeft(item) && !isTheirs(item));
+  return found.length ? block("Values", listed(found)) : null;
+}
+
+function leftAlone(approval) {
+  const told = toldElsewhere(approval);
+  const found = itemsOf(approval).filter((item) => isLeft(item) && !told.has(item.text));
+  return found.length ? block("Left to the workflow", listed(found, "values quiet")) : null;
+}
+
+const listed = (items, kind = "values") =>
+  el(
+    "dl",
+    { class: kind },
+    items.map((item) =>
+      el("div", {}, el("dt", {}, said(item.name)), el("dd", {}, said(valueOf(item)))),
+    ),
+  );
+
+function valueOf(item) {
+  const words = "value" in item ? inWords(item.value) : item.text;
+  return item.origin === "chance" ? `${words}, drawn` : words;
 }
 
 /** A value as a person reads it. */
@@ -98,7 +123,7 @@ export function inWords(value) {
   if (value === null || value === undefined) return "nothing";
   if (value === "") return "empty";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number" || typeof value === "bigint") return number(value);
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

@@ -9,6 +9,7 @@ import { headlineText } from "./telling.js";
 const STEADY_MS = 700; // after the list moved, a click may be meant for what was there before
 const LINGER_MS = 6_000; // a card that was decided here stays where it is for that long
 const FEW = 5;
+const KEPT = 40; // requests that are remembered after the server has stopped telling of them
 const TITLE = "Operator's console";
 
 /**
@@ -57,6 +58,7 @@ export function requests(desk) {
     for (const one of known.values())
       if (one.status === "pending" && !there.has(one.approval_id)) ask(one.approval_id);
     for (const one of list) learn(one);
+    forget(there);
     if (fresh.length && !first) tell(fresh);
     first = false;
     draw();
@@ -78,6 +80,13 @@ export function requests(desk) {
       known.delete(approvalId);
     }
     draw();
+  }
+
+  /** The oldest of those that were decided long ago. */
+  function forget(there) {
+    const old = [...known.values()].filter((one) => !there.has(one.approval_id) && !isCard(one));
+    old.sort((a, b) => endedMs(b) - endedMs(a));
+    for (const one of old.slice(KEPT)) known.delete(one.approval_id);
   }
 
   function tell([one, ...others]) {

@@ -4,7 +4,34 @@ const SILENCE_MS = 40_000; // the server speaks at least every 15 s
 const PATIENCE_MS = 1_000;
 const LONGEST_MS = 10_000;
 
-let csrf = "";
+const TOKEN = "comfy-mcp-guard-console-token";
+const SIGN_IN = "api/sign-in";
+
+let unkept = ""; // where a browser keeps nothing, the token lasts as long as the page
+
+/** The page's own secret. Cookies are sent to every port of this machine; this is this origin's. */
+function token() {
+  try {
+    return localStorage.getItem(TOKEN) ?? unkept;
+  } catch {
+    return unkept;
+  }
+}
+
+function keep(value) {
+  unkept = value;
+  try {
+    if (value) localStorage.setItem(TOKEN, value);
+    else localStorage.removeItem(TOKEN);
+  } catch {
+    // Then it is in `unkept` only.
+  }
+}
+
+/** *path* with the token: for pictures and streams, with which a browser sends no headers. */
+export function addressed(path) {
+  return `${path}${path.includes("?") ? "&" : "?"}t=${encodeURIComponent(token())}`;
+}
 
 /** A refusal of the server: its sentence, and what to do about it. */
 export class Refusal extends Error {
@@ -16,28 +43,29 @@ export class Refusal extends Error {
   }
 }
 
-/** Who is signed in: {csrf, user, state, place, version}. Throws Refusal 401 for nobody. */
-export async function session() {
-  const found = await get("api/session");
-  csrf = found.csrf;
-  return found;
-}
+/** Who is signed in: {user, state, place, version}. Throws Refusal 401 for nobody. */
+export const session = () => get("api/session");
 
-/** Turn a link's key into a cookie. */
-export const signIn = (key) => ask("POST", "api/sign-in", { key });
+/** Turn a link's key into a cookie and the page's token. */
+export async function signIn(key) {
+  keep((await ask("POST", SIGN_IN, { key })).token);
+}
 
 /** JSON of a GET. */
 export const get = (path) => ask("GET", path);
 
 /** JSON (or null) of a POST with an effect. */
-export const post = (path, body = {}) => ask("POST", path, body);
+export async function post(path, body = {}) {
+  const read = await ask("POST", path, body);
+  if (path.startsWith("api/sign-out")) keep("");
+  return read;
+}
 
 async function ask(method, path, body) {
   const headers = { Accept: "application/json" };
-  if (method === "POST") {
-    headers["Content-Type"] = "application/json";
-    if (csrf) headers["X-CSRF-Token"] = csrf;
-  }
+  const sent = token();
+  if (method === "POST") headers["Content-Type"] = "application/json";
+  if (sent && path !== SIGN_IN) headers["X-CSRF-Token"] = sent;
   let answer;
   try {
     answer = await fetch(path, {
@@ -55,6 +83,8 @@ async function ask(method, path, body) {
   }
   const text = await answer.text();
   const read = text ? parsed(text) : null;
+  // Another tab may have signed in meanwhile: its token stays.
+  if (answer.status === 401 && sent === token()) keep("");
   if (!answer.ok) throw new Refusal(answer.status, read);
   return read;
 }
@@ -97,7 +127,7 @@ export function live(heard) {
   function open() {
     clearTimeout(timer);
     source?.close();
-    source = new EventSource("api/events");
+    source = new EventSource(addressed("api/events"));
     source.addEventListener("state", (event) => {
       const snapshot = parsed(event.data);
       if (snapshot === null || stopped) return;
