@@ -58,7 +58,9 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
             latest.extend(news_line(one, at_ms) for one in done)
             void = await asyncio.to_thread(revisions.void, seen.pending)
             most = max(1, min(SHOWN, (console.height - AROUND) // EACH))
-            view.update(picture(seen.pending, latest, hint, at_ms, void, most), refresh=True)
+            view.update(
+                picture(seen.pending, latest, hint, at_ms, void=void, most=most), refresh=True
+            )
             await asyncio.sleep(look_seconds)
 
 
@@ -67,6 +69,7 @@ def picture(
     latest: Iterable[str],
     hint: str,
     at_ms: int,
+    *,
     void: frozenset[str] = frozenset(),
     most: int = SHOWN,
 ) -> RenderableType:

@@ -66,7 +66,7 @@ async def _until_there(screen: Screen, folder: Path) -> None:
     if is_there(folder):
         return
     screen.say(f"No server has used {folder} yet; waiting.", "yellow")
-    while not is_there(folder):
+    while not is_there(folder):  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -110,7 +110,11 @@ class Reception:
         security.check_origin(headers, host, effect=effect, page=route.kind.page)
         if effect:
             security.check_type(headers)
-        asked = partial(self._asked, request, headers, effect=effect) if route.kind.session else _anybody
+        asked = (
+            partial(self._asked, request, headers, effect=effect)
+            if route.kind.session
+            else _anybody
+        )
         token, session = asked()
         body: Mapping[str, Any] = _NOTHING
         if effect:
@@ -119,7 +123,9 @@ class Reception:
             token, session = asked()
         return await route.handler(Ask(request, parts, body, token, session))
 
-    def _asked(self, request: web.BaseRequest, headers: Headers, *, effect: bool) -> tuple[str, Session]:
+    def _asked(
+        self, request: web.BaseRequest, headers: Headers, *, effect: bool
+    ) -> tuple[str, Session]:
         """Who asks: a browser with the cookie, and in it the page that signed in."""
         said = security.page_token(headers, tuple(request.query.items()), effect=effect)
         found = security.who(headers, self._place, self._sessions, said)

@@ -110,17 +110,19 @@ class _Server(web.Server):
             lingering_time=LINGER_S,
             auto_decompress=False,
         )
-        kept = [one for one in self.connections if not getattr(one, "given_up", False)]
-        if len(kept) >= self._bounds.connections:
-            self._give_one_up(kept, made)
+        self._make_room(made)
         return made
 
-    def _give_one_up(self, kept: list[web.RequestHandler], made: _Handler) -> None:
-        strangers = (one for one in kept if isinstance(one, _Handler) and not one.trusted)
-        gone = next(strangers, made)
-        gone.given_up = True
-        # A new one has no connection before the next round of the loop.
-        asyncio.get_running_loop().call_soon(_hang_up, gone)
+    def _make_room(self, made: _Handler) -> None:
+        kept = [one for one in self.connections if isinstance(one, _Handler) and not one.given_up]
+        excess = len(kept) + 1 - self._bounds.connections
+        if excess <= 0:
+            return
+        gone = [one for one in kept if not one.trusted][:excess] or [made]
+        for one in gone:
+            one.given_up = True
+            # The new one has its connection only in the next round of the loop.
+            asyncio.get_running_loop().call_later(0, _hang_up, one)
 
 
 class _Handler(web.RequestHandler):
@@ -147,7 +149,7 @@ class _Handler(web.RequestHandler):
         super().data_received(data)
         if self._request_count > self._heads:
             self._forget()
-        elif self._timer is None and self._current_request is None:
+        elif self._timer is None and self._is_idle():
             self._wait()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -155,9 +157,18 @@ class _Handler(web.RequestHandler):
         self._forget()
         super().connection_lost(exc)
 
+    def _is_idle(self) -> bool:
+        """Whether the next thing to come is a request, not the body of one."""
+        return self._waiter is not None and not self._waiter.done()
+
     def _wait(self) -> None:
         self._heads = self._request_count
-        self._timer = asyncio.get_running_loop().call_later(self._head_s, _hang_up, self)
+        self._timer = asyncio.get_running_loop().call_later(self._head_s, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        if self._is_idle():
+            _hang_up(self)
 
     def _forget(self) -> None:
         self._heads = self._request_count

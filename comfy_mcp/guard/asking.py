@@ -25,8 +25,8 @@ from comfy_mcp.guard.waiting import until_decided
 from comfy_mcp.store.asked import APPROVED, CALL, PENDING
 from comfy_mcp.store.protocol import (
     ApprovalRow,
-    Crowded,
     NewApproval,
+    Parked,
     Spend,
     Store,
 )
@@ -169,8 +169,8 @@ class Asker:
         record = _requested(new, decision_id)
         most = loaded.policy.approvals.most_pending
         parked = await desk.store.park(desk.now_ms(), new, record, most=most)
-        if isinstance(parked, Crowded):
-            raise refusals.crowded(parked.pending, decision_id)
+        if not isinstance(parked, Parked):
+            raise refusals.not_parked(parked, decision_id)
         if parked.is_new:
             desk.told(parked.row)
         return parked.row, parked.is_new

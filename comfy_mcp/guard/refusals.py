@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, Refused
-from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, EXPIRED, PENDING, SPENT
-from comfy_mcp.store.protocol import ApprovalRow
+from comfy_mcp.errors import ApprovalNeeded, Denial, Denied, RateLimited, Refused
+from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, EXPIRED, HOURLY, PENDING, SPENT
+from comfy_mcp.store.protocol import ApprovalRow, Crowded, TooLarge
 
-__all__ = ["crowded", "of_row", "outdated", "unknown"]
+__all__ = ["not_parked", "of_row", "outdated", "unknown"]
 
 MAX_REASON = 500
 
@@ -34,15 +34,39 @@ def of_row(
     )
 
 
-def crowded(pending: int, decision_id: str) -> Refused:
-    """Too many requests wait already."""
+def not_parked(answer: Crowded | TooLarge, decision_id: str) -> Refused:
+    """The request could not be made: too many, too often, or too much."""
+    if isinstance(answer, TooLarge):
+        return Denied(
+            Denial(
+                code="approvals_full",
+                reason=f"What would be run has {answer.bytes} bytes, and at most {answer.most} can"
+                " wait for a person: make it smaller.",
+                rule="",
+                decision_id=decision_id,
+            )
+        )
+    wait_ms = answer.retry_after_ms
+    if wait_ms is not None:
+        return RateLimited(
+            Denial(
+                code="approvals_full",
+                reason=f"You asked people {HOURLY} times within an hour, which is the most; retry"
+                f" in {_minutes(wait_ms / 1000)}.",
+                rule="",
+                decision_id=decision_id,
+                retryable=True,
+                retry_after_s=wait_ms / 1000,
+            )
+        )
     return Denied(
         Denial(
             code="approvals_full",
-            reason=f"{pending} of your requests wait for a person already, which is the most;"
-            " wait for an answer, or take one back with cancel_approval.",
+            reason=f"{answer.pending} of your requests wait for a person already, which is the"
+            " most; wait for an answer, or take one back with cancel_approval.",
             rule="/approvals/max_pending",
             decision_id=decision_id,
+            retryable=True,
         )
     )
 

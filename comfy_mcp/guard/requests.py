@@ -28,7 +28,7 @@ from comfy_mcp.store.asked import (
     QUESTION,
     Ruling,
 )
-from comfy_mcp.store.protocol import ApprovalRow, Crowded, NewApproval
+from comfy_mcp.store.protocol import ApprovalRow, NewApproval, Parked
 from comfy_mcp.workflow import digest
 
 __all__ = ["Asked", "Requests"]
@@ -104,8 +104,8 @@ class Requests:
         )
         record = _record(new, "requested", decision_id=decision_id, client=call.client)
         parked = await desk.store.park(desk.now_ms(), new, record, most=usual.most_pending)
-        if isinstance(parked, Crowded):
-            raise refusals.crowded(parked.pending, decision_id)
+        if not isinstance(parked, Parked):
+            raise refusals.not_parked(parked, decision_id)
         if parked.is_new:
             desk.told(parked.row)
         return parked.row

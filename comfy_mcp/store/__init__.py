@@ -33,6 +33,7 @@ from comfy_mcp.store.protocol import (
     Spend,
     Store,
     Tally,
+    TooLarge,
     Unapproved,
     Use,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "SqliteStore",
     "Store",
     "Tally",
+    "TooLarge",
     "Unapproved",
     "Use",
 ]

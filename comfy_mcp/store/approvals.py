@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from comfy_mcp.errors import StateError
-from comfy_mcp.store.asked import CALL, CLIENT, MOVES, OPERATOR, SPENT, ApprovalRow
+from comfy_mcp.store.asked import CALL, CLIENT, HOURLY, MOVES, OPERATOR, SPENT, ApprovalRow
+from comfy_mcp.store.reading import COLUMNS, STATUS, of_row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,15 +13,14 @@ if TYPE_CHECKING:
     from comfy_mcp.store.asked import NewApproval, Spend
 
 __all__ = [
-    "COLUMNS",
     "IN_FORCE",
-    "STATUS",
+    "NOTHING",
     "Written",
     "add",
     "decide",
     "find",
+    "hour_left",
     "is_usable",
-    "of_row",
     "pending",
     "prune",
     "spend",
@@ -30,25 +28,22 @@ __all__ = [
     "status",
 ]
 
+NOTHING = "{}"
+"""The payload of a request that gave its own up."""
+
+_HOUR_MS = 3_600_000
+
 _KEPT_MS = 90 * 86_400_000
 """How long after its end a request is kept; the audit log keeps its story for ever."""
 
 _MOST_KEPT = 10_000
-"""Of one grant. Who asks and takes back again and again does not fill the disk with payloads."""
+"""Of one grant. Who asks and takes back again and again does not fill the disk."""
 
 _PRUNED_AT_ONCE = 16
 
 _ASSURED = {OPERATOR: (OPERATOR,), CLIENT: (OPERATOR, CLIENT)}
 """Whose yes is good enough where one of this assurance is demanded."""
 
-STATUS = """
-    CASE WHEN status IN ('pending', 'approved') AND expires_ms <= :now_ms
-        THEN 'expired' ELSE status END
-"""
-COLUMNS = f"""
-    approval_id, kind, owner, host, tool, matched, effect, policy, payload, facts, channel, client,
-    {STATUS}, created_ms, expires_ms, decided_ms, ruling, decision_id, prompt_id, id
-"""
 _ADD = """
     INSERT INTO approvals (
         approval_id, kind, owner, host, tool, matched, effect, policy, channel, client,
@@ -63,7 +58,7 @@ _DECIDE = """
 """
 _SPEND = """
     UPDATE approvals SET status = 'spent', decision_id = :decision_id, prompt_id = :prompt_id,
-        told = :told
+        told = :told, payload = '{}'
     WHERE id = :id
 """
 _ONE = "approval_id = :approval_id AND (:owner IS NULL OR owner = :owner)"
@@ -81,6 +76,17 @@ IN_FORCE = """
 """
 _PENDING = f"""
     SELECT count(*) {IN_FORCE} AND status = 'pending' AND owner = :owner
+"""
+# A request that is the oldest of so many keeps the next one waiting until it is an hour old.
+_HOURLY = """
+    SELECT CAST(created_ms AS INTEGER) FROM approvals WHERE owner = :owner
+    ORDER BY id DESC LIMIT 1 OFFSET :most
+"""
+# A no that is over cannot become a yes any more, either.
+_LIGHTEN = """
+    UPDATE approvals SET payload = '{}' WHERE id IN (
+        SELECT id FROM approvals WHERE payload <> '{}' AND expires_ms <= :now_ms LIMIT :count
+    )
 """
 # Ids grow with time, so the oldest rows are the first ones and nothing has to be searched.
 _PRUNE = """
@@ -165,11 +171,13 @@ def is_usable(row: ApprovalRow, wanted: Spend, host: str | None) -> bool:
 def prune(connection: sqlite3.Connection, now_ms: int, grant: str) -> None:
     """Forget more requests than one call brings: those that ended long ago, and *grant*'s oldest.
 
-    A no is remembered for as long as it holds, whatever else *grant* asks.
+    A no is remembered for as long as it holds, whatever else *grant* asks. Of those that are over,
+    whosever they are, the payload is forgotten at once.
     """
     connection.execute(_PRUNE, (now_ms - _KEPT_MS, _PRUNED_AT_ONCE))
     asked = {"owner": grant, "now_ms": now_ms, "most": _MOST_KEPT, "count": _PRUNED_AT_ONCE}
     connection.execute(_PRUNE_OF_ONE, asked)
+    connection.execute(_LIGHTEN, asked)
 
 
 def find(
@@ -205,26 +213,7 @@ def pending(connection: sqlite3.Connection, now_ms: int, grant: str) -> int:
     return int(connection.execute(_PENDING, asked).fetchone()[0])
 
 
-def of_row(row: tuple[Any, ...]) -> ApprovalRow:
-    """A row of `COLUMNS` as a value.
-
-    Raises:
-        StateError: somebody edited it.
-    """
-    try:
-        payload, facts, ruling = (_object(json.loads(text)) for text in (row[8], row[9], row[16]))
-        by, changes = (_object(ruling.get(name, {})) for name in ("by", "changes"))
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise StateError(
-            f"The request {row[0]} cannot be read any more: somebody edited it in the state. "
-            "Keep the folder as evidence and put back a copy."
-        ) from exc
-    said = (by, str(ruling.get("reason", "")), changes)
-    values: list[Any] = [*row[:8], payload, facts, *row[10:16], *said, *row[17:]]
-    return ApprovalRow(*values)
-
-
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r:.20} is no object")
-    return cast("dict[str, Any]", value)
+def hour_left(connection: sqlite3.Connection, now_ms: int, grant: str) -> int:
+    """How many milliseconds until *grant* may make a new request again; 0: it may now."""
+    row = connection.execute(_HOURLY, {"owner": grant, "most": HOURLY - 1}).fetchone()
+    return 0 if row is None else max(0, int(row[0]) + _HOUR_MS - now_ms)

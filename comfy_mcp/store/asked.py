@@ -16,6 +16,8 @@ __all__ = [
     "CLIENT",
     "DENIED",
     "EXPIRED",
+    "HOURLY",
+    "MOST_PAYLOAD",
     "MOVES",
     "OPERATOR",
     "PENDING",
@@ -28,6 +30,7 @@ __all__ = [
     "Parked",
     "Ruling",
     "Spend",
+    "TooLarge",
     "Unapproved",
 ]
 
@@ -39,6 +42,14 @@ QUESTION = "question"
 
 OPERATOR, CLIENT = "operator", "client"
 """Whose word an answer is: a person's out of the agent's reach, or what the agent's client said."""
+
+HOURLY = 60
+"""New requests of one grant in any rolling hour, of both kinds, on all hosts together.
+
+Whoever asks and takes back in a loop writes no more than that, and no person could read more."""
+
+MOST_PAYLOAD = 8_000_000
+"""Bytes of canonical JSON that the payload of a request may have."""
 
 PENDING, APPROVED, DENIED = "pending", "approved", "denied"
 CANCELLED, SPENT, EXPIRED = "cancelled", "spent", "expired"
@@ -90,6 +101,10 @@ class ApprovalRow:
     who decided: channel, user and assurance (operator or client). *changes* maps what a person
     changed to ``[before, after]``; then *payload*, *effect* and *facts* are the changed ones.
     *decision_id* and *prompt_id* tell what it was spent for. *seq* is the row's number.
+
+    A request that was cancelled or spent has no payload any more ({}), and one that is over loses
+    it some time later; *effect* still says what it was. In a list, one that somebody edited until
+    it cannot be read has the facts ``{"unreadable": True}`` and no payload.
     """
 
     approval_id: str
@@ -129,9 +144,22 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Crowded:
-    """Nothing was written: as many requests of this grant wait as may."""
+    """Nothing was written: as many requests of this grant wait as may, or it asked too often.
+
+    *pending* of them wait. *retry_after_ms* is how long until there is room in the hour (see
+    `HOURLY`), to the millisecond; None if too many wait: nobody knows when one is answered.
+    """
 
     pending: int
+    retry_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """Nothing was written: the payload has so many *bytes* of canonical JSON, and *most* fit."""
+
+    bytes: int
+    most: int = MOST_PAYLOAD
 
 
 @dataclass(frozen=True, slots=True)

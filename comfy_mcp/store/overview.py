@@ -6,10 +6,12 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from comfy_mcp.store.approvals import COLUMNS, IN_FORCE, STATUS, of_row
+from comfy_mcp.store import reading
+from comfy_mcp.store.approvals import IN_FORCE
 from comfy_mcp.store.arithmetic import nearest_rank
 from comfy_mcp.store.asked import APPROVED, MOVES, PENDING, ApprovalRow, Figure
 from comfy_mcp.store.journal import LARGEST
+from comfy_mcp.store.reading import LISTED, STATUS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +21,7 @@ __all__ = ["figures", "listed", "mark"]
 
 _OF_ALL, _OF_ONE, _LIVE = (
     f"""
-        SELECT {COLUMNS} {which}
+        SELECT {LISTED} {which}
         AND id < :before AND {STATUS} IN (SELECT value FROM json_each(:statuses))
         ORDER BY id DESC LIMIT :count
     """  # noqa: S608 - our own words
@@ -54,8 +56,12 @@ def listed(
     statuses: frozenset[str] | None,
     before: int | None,
     count: int,
+    payloads: bool,
 ) -> tuple[ApprovalRow, ...]:
-    """At most *count* requests with one of *statuses*, newest first, *before* the row's number."""
+    """At most *count* requests with one of *statuses*, newest first, *before* the row's number.
+
+    Without *payloads* each has none, and none is read.
+    """
     wanted = frozenset(MOVES) if statuses is None else statuses
     asked = {
         "now_ms": now_ms,
@@ -63,10 +69,11 @@ def listed(
         "before": LARGEST if before is None else before,
         "statuses": json.dumps(sorted(wanted)),
         "count": max(0, count),
+        "payloads": payloads,
     }
     whose = _OF_ALL if grant is None else _OF_ONE
     query = _LIVE if wanted <= {PENDING, APPROVED} else whose
-    return tuple(of_row(row) for row in connection.execute(query, asked))
+    return tuple(reading.listed(row) for row in connection.execute(query, asked))
 
 
 def mark(connection: sqlite3.Connection, now_ms: int) -> tuple[int, int]:

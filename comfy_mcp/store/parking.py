@@ -21,6 +21,7 @@ from comfy_mcp.store.asked import (
     Parked,
     Ruling,
 )
+from comfy_mcp.store.writing import for_caller
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,33 +35,55 @@ _SUPERSEDED = "superseded"
 
 
 class Request(NamedTuple):
-    """A new request and what is written of it: *facts*, *payload*, *line* are canonical JSON."""
+    """A new request and what is written of it: *facts*, *payload*, *line* are canonical JSON.
+
+    *now_ms* is the time by the clock of who asks.
+    """
 
     new: NewApproval
     facts: str
     payload: str
     line: str
+    now_ms: int
 
 
 def park(
     connection: sqlite3.Connection, head: Head, request: Request, most: int
 ) -> tuple[Head, Parked | Crowded]:
-    """Write *request* down, unless it stands already or *most* of its grant are waiting."""
+    """Write *request* down, unless it stands already or its grant has no room for it."""
     new, now_ms = request.new, head.last_ms
     found = _standing(connection, new, now_ms)
     if found is not None and (found.status == DENIED or found.policy == new.policy):
         return head, Parked(found, is_new=False)
-    # What is taken back below leaves its place to the new one.
-    freed = found is not None and found.status == PENDING
-    waiting = approvals.pending(connection, now_ms, new.grant) - freed
-    if waiting >= most:
-        return head, Crowded(waiting)
+    crowded = _crowded(connection, request, now_ms, most, found)
+    if crowded is not None:
+        return head, crowded
     if found is not None:
         head = _supersede(connection, head, found)
     head = trail.append(connection, head, request.line)
     approvals.add(connection, new, request.facts, request.payload, now_ms=now_ms, told=head.seq)
     approvals.prune(connection, now_ms, new.grant)
     return head, Parked(_row(connection, now_ms, new.approval_id), is_new=True)
+
+
+def _crowded(
+    connection: sqlite3.Connection,
+    request: Request,
+    now_ms: int,
+    most: int,
+    found: ApprovalRow | None,
+) -> Crowded | None:
+    """Why there is no room for *request*; *found* is what would be taken back for it."""
+    grant = request.new.grant
+    waiting = approvals.pending(connection, now_ms, grant)
+    # What is taken back leaves its place to the new one.
+    freed = found is not None and found.status == PENDING
+    if waiting - freed >= most:
+        return Crowded(waiting)
+    wait_ms = approvals.hour_left(connection, now_ms, grant)
+    if wait_ms == 0:
+        return None
+    return for_caller(Crowded(waiting, wait_ms), now_ms - request.now_ms)
 
 
 def rule(
@@ -119,7 +142,9 @@ def _written(row: ApprovalRow, ruling: Ruling) -> approvals.Written:
     by, reason = ruling.by, ruling.reason
     if ruling.status != APPROVED or not ruling.changes:
         said = {"by": by, "reason": reason, "changes": row.changes}
-        return approvals.Written(ruling.status, chain.canonical(said))
+        # Nothing moves it any more, and what it asks for can be megabytes.
+        payload = approvals.NOTHING if ruling.status == CANCELLED else None
+        return approvals.Written(ruling.status, chain.canonical(said), payload=payload)
     if ruling.payload is None or (ruling.effect is None and row.kind == CALL):
         raise StateError(
             "A changed request came without what it became, so nothing was done; "

@@ -18,6 +18,7 @@ from comfy_mcp.store.asked import (
     Parked,
     Ruling,
     Spend,
+    TooLarge,
     Unapproved,
 )
 from comfy_mcp.store.values import (
@@ -77,6 +78,7 @@ __all__ = [
     "Spend",
     "Store",
     "Tally",
+    "TooLarge",
     "Unapproved",
     "Use",
 ]
@@ -93,7 +95,7 @@ class Store(Protocol):
         A freeze is looked at first, then a cool-down, the job's key, the approval to be spent,
         charges, and slots last. An approval is spent in the same step, once, and only if it is
         approved, not expired, this grant's, of the job's host, and for the effect and the policy it
-        is spent with.
+        is spent with; it gives its payload up.
         Charges of one admission on one account add up. Each counts from this moment on for as long
         as its window is: GPU time of a job that runs for longer has left it before the job ends.
 
@@ -260,14 +262,15 @@ class Store(Protocol):
 
     async def park(
         self, now_ms: int, new: NewApproval, record: Mapping[str, Any], *, most: int
-    ) -> Parked | Crowded:
+    ) -> Parked | Crowded | TooLarge:
         """Write a request to a person down, with an audit row, unless it stands already.
 
         It stands if one of the same grant, host, kind and match is pending, approved or denied and
         not expired; then nothing is written. One that is pending or approved under another policy
         revision is cancelled instead, with an audit row of its own, and the new one takes its
-        place. *most* requests of a grant may be pending at a time, on all hosts together. Requests
-        that ended long ago are forgotten.
+        place. *most* requests of a grant may be pending at a time, and `HOURLY` new ones be made in
+        an hour, on all hosts together; if there is no room, nothing gives way. Requests that ended
+        long ago are forgotten, and the payloads of those that are over.
 
         Raises:
             StateError: the state cannot be written.
@@ -286,8 +289,9 @@ class Store(Protocol):
         """Decide a request, with an audit row, if it may still move there; and how it stands now.
 
         Expiry is checked here: from that very millisecond on nothing moves. A no becomes a yes only
-        by somebody with the assurance of an operator. With *grant*, only a
-        request of this grant; another's is as unknown as one that is not there (None).
+        by somebody with the assurance of an operator, and until it is forgotten. What is cancelled
+        gives its payload up. With *grant*, only a request of this grant; another's is as unknown as
+        one that is not there (None).
 
         Raises:
             StateError: the state cannot be written.
@@ -320,8 +324,13 @@ class Store(Protocol):
         statuses: frozenset[str] | None = None,
         before: int | None = None,
         count: int,
+        payloads: bool = True,
     ) -> tuple[ApprovalRow, ...]:
-        """At most *count* requests, newest first, *before* the row's number."""
+        """At most *count* requests, newest first, *before* the row's number.
+
+        Without *payloads* each comes with none ({}), and none is read. One that cannot be read is
+        told as `ApprovalRow` says, and keeps no other from being listed.
+        """
         ...
 
     async def approvals_mark(self, now_ms: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from comfy_mcp.store import (
     trail,
     writing,
 )
+from comfy_mcp.store.asked import MOST_PAYLOAD, TooLarge
 from comfy_mcp.store.database import Database
 from comfy_mcp.store.ledger import peek
 from comfy_mcp.store.protocol import FINAL, Head, Store, Use
@@ -216,10 +217,12 @@ class SqliteStore(Store):
 
     async def park(
         self, now_ms: int, new: NewApproval, record: Mapping[str, Any], *, most: int
-    ) -> Parked | Crowded:
+    ) -> Parked | Crowded | TooLarge:
         """Write a request to a person down, unless it stands already."""
         facts, payload = chain.canonical(new.facts), chain.canonical(new.payload)
-        request = parking.Request(new, facts, payload, chain.canonical(record))
+        request = parking.Request(new, facts, payload, chain.canonical(record), now_ms)
+        if len(payload) > MOST_PAYLOAD:
+            return TooLarge(len(payload))
         work = partial(parking.park, request=request, most=most)
         return await self._write(now_ms, work, durable=True)
 
@@ -265,9 +268,17 @@ class SqliteStore(Store):
         statuses: frozenset[str] | None = None,
         before: int | None = None,
         count: int,
+        payloads: bool = True,
     ) -> tuple[ApprovalRow, ...]:
         """At most *count* requests, newest first, *before* the row's number."""
-        work = partial(overview.listed, grant=grant, statuses=statuses, before=before, count=count)
+        work = partial(
+            overview.listed,
+            grant=grant,
+            statuses=statuses,
+            before=before,
+            count=count,
+            payloads=payloads,
+        )
         return await self._at(now_ms, work)
 
     async def approvals_mark(self, now_ms: int) -> tuple[int, int]:

@@ -168,6 +168,8 @@ _FOURTH = (
         WHERE status IN ('pending', 'approved')""",
     "CREATE INDEX approvals_by_owner ON approvals (owner, id, status, expires_ms)",
     "CREATE INDEX approvals_told ON approvals (told)",
+    # Those that have a payload still, which is given up once they are over.
+    "CREATE INDEX approvals_heavy ON approvals (expires_ms) WHERE payload <> '{}'",
     # Nobody clears it: it says something of jobs that have not ended, and is read of these only.
     "ALTER TABLE jobs ADD COLUMN progress TEXT",
 )

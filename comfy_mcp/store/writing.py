@@ -11,6 +11,7 @@ from comfy_mcp.store.protocol import (
     LONGEST_GPU_MS,
     Admitted,
     Cooling,
+    Crowded,
     Frozen,
     Full,
     MadeFile,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Move", "admit", "for_caller", "freeze", "move", "note", "refuse", "reset", "unfreeze"]
 
-_Answer = TypeVar("_Answer", bound=Full | Frozen | Cooling | Use | None)
+_Answer = TypeVar("_Answer", bound=Full | Frozen | Cooling | Crowded | Use | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def reset(
 
 def for_caller(answer: _Answer, ahead_ms: int) -> _Answer:
     """*answer* with a wait that is exact for the caller, whose clock may be behind *ahead_ms*."""
-    if isinstance(answer, Full | Cooling | Use) and answer.retry_after_ms:
+    if isinstance(answer, Full | Cooling | Crowded | Use) and answer.retry_after_ms:
         return replace(answer, retry_after_ms=answer.retry_after_ms + ahead_ms)
     return answer
 

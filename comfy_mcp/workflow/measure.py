@@ -11,7 +11,7 @@ from comfy_mcp.workflow.graph import Graph, as_link
 from comfy_mcp.workflow.loads import models
 from comfy_mcp.workflow.nodes import is_own
 from comfy_mcp.workflow.nodes.flow import Opaque
-from comfy_mcp.workflow.nodes.loading import PICTURE_FILES, picture_name
+from comfy_mcp.workflow.nodes.loading import PICTURE_FILES, picture_names
 from comfy_mcp.workflow.nodes.strangers import picture_inputs
 from comfy_mcp.workflow.numbers import NUMBERS, count
 from comfy_mcp.workflow.reads import job_files
@@ -107,8 +107,8 @@ def _pictures(graph: Graph) -> Iterable[str]:
             if done is None and as_link(node.inputs.get(name)) is not None:
                 done = evaluate(graph, Known())
             text = (done or Evaluation(graph, Known())).view(node).text(name)
-            if not isinstance(text, Opaque) and text and picture_name(node.class_type, text):
-                yield picture_name(node.class_type, text)
+            if not isinstance(text, Opaque):
+                yield from picture_names(node.class_type, text)
 
 
 def _api_nodes(strangers: dict[str, str], known: Known) -> tuple[dict[str, str], list[Unknown]]:

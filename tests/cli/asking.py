@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from comfy_mcp.oversight.state import now_ms
-from comfy_mcp.store.asked import ApprovalRow, NewApproval
-from comfy_mcp.store.protocol import Store
+from comfy_mcp.store.asked import APPROVED, ApprovalRow, NewApproval, Ruling, Spend, Unapproved
+from comfy_mcp.store.protocol import Admission, Store
 from comfy_mcp.store.sqlite import SqliteStore
 from tests.oversight.asked import parked
 
 T = TypeVar("T")
+
+BY = {"channel": "terminal", "user": "ada", "assurance": "operator"}
 
 ONE, TWO = "apr_0000000000000001", "apr_0000000000000002"
 
@@ -40,6 +42,17 @@ def having(folder: Path, work: Callable[[Store], Awaitable[None]]) -> Path:
 
     asyncio.run(do())
     return folder
+
+
+async def used(store: Store) -> None:
+    """The first request is approved by ada, and its yes is used."""
+    at_ms = now_ms()
+    assert (await store.rule(at_ms, ONE, Ruling(APPROVED, BY), {"kind": "approval"}))[0]
+    row = await store.approval(ONE, at_ms)
+    assert row is not None
+    spend = Spend(ONE, row.effect, row.policy)
+    taken = await store.admit(Admission("dec_1", at_ms, {}, grant=row.grant, spend=spend))
+    assert not isinstance(taken, Unapproved)
 
 
 def standing(folder: Path, approval_id: str = ONE) -> ApprovalRow:

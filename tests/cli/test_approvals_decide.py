@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -86,10 +88,38 @@ def test_another_policy_can_be_named(
 def test_a_no_is_remembered(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert deny(state, ONE, "--reason", "Not now.") == 0
 
-    assert "the same call is refused without asking again until" in capsys.readouterr().out
-    assert approve(state, ONE) == 1
+    told = capsys.readouterr().out
+    assert "the same call is refused without asking again until" in told
+    assert deny(state, ONE) == 1
     assert "it was denied by " in capsys.readouterr().err
     assert standing(state).reason == "Not now."
+
+
+def test_a_no_is_taken_back_by_the_command_that_it_names(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deny(state, ONE) == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1].partition(": ")[2])
+
+    assert run(words[words.index("approvals") :]) == 0
+
+    assert f"It takes back the no said by {user()} (terminal)." in capsys.readouterr().out
+    assert standing(state).status == "approved"
+
+
+def test_a_yes_with_values_can_be_corrected(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert approve(state, ONE, "--set", "steps=20", "--set", "cfg=5") == 0
+    assert f"approvals deny {ONE}" in capsys.readouterr().out
+
+    assert deny(state, ONE) == 0
+    assert approve(state, ONE, "--set", "steps=30") == 0
+
+    row = standing(state)
+    assert row.payload["graph"]["5"]["inputs"]["steps"] == 30
+    # Told against what the agent asked for, and the first change is not forgotten.
+    assert row.changes == {"steps": [50, 30], "cfg": [7.0, 5]}
 
 
 def test_too_late_is_too_late(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,8 +157,11 @@ def test_misuse_decides_nothing(words: list[str], state: Path) -> None:
     assert standing(state).status == "pending"
 
 
-def test_a_relative_state_is_misuse() -> None:
-    assert run(["approvals", "deny", ONE, "--state", "here"]) == 2
+def test_a_relative_state_counts_from_where_one_is(state: Path) -> None:
+    with chdir(state.parent):
+        assert run(["approvals", "deny", ONE, "--state", f"./{state.name}"]) == 0
+
+    assert standing(state).status == "denied"
 
 
 @pytest.mark.parametrize(

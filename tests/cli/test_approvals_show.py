@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from comfy_mcp.cli import run
-from tests.cli.asking import ONE, TWO, asked, standing
+from comfy_mcp.oversight.state import now_ms
+from comfy_mcp.store.asked import CANCELLED, Ruling
+from comfy_mcp.store.protocol import Admission, NewJob, Store
+from tests.cli.asking import ONE, TWO, asked, having, standing, used
 from tests.oversight.asked import (
+    HOST,
     HOUR,
     LONG,
     NASTY,
@@ -54,7 +58,9 @@ def test_what_waits_is_listed_newest_first(
     assert second.split()[0] == TWO
     assert "ci-bot  interrupt_execution: job 11112222 of ANOTHER agent (bob)" in second
     assert first.split()[:2] == [ONE, "pending,"]
-    assert first.endswith("run txt2img: 50 steps, 4.19 megapixels, about 39 s of GPU time")
+    assert first.endswith(
+        'run txt2img: 50 steps, 4.19 megapixels, about 39 s of GPU time: "a red fox"'
+    )
     assert shlex.split(hint)[-5:] == ["approvals", "show", TWO, "--state", str(state)]
 
 
@@ -90,13 +96,17 @@ def test_one_is_shown_with_its_facts_and_how_to_decide_it(
     assert command(state, "show", ONE) == 0
 
     shown = capsys.readouterr().out
-    facts, _, words = shown.partition("\nIn the agent's own words ")
+    facts, _, words = shown.partition("\nChosen by the agent ")
+    words, _, rest = words.partition("\nDrawn by chance\n")
+    drawn, _, rest = rest.partition("\nDefaults\n")
     assert "because of  /tools/run_workflow/require_approval: More than two megapixels." in facts
     assert "size        2048 x 2048 pixels, 4.19 megapixels" in facts
     assert "a red fox" not in facts
     assert re.search(r'^  > prompt +"a red fox"$', words, re.MULTILINE)
-    assert re.search(r"^  > cfg +7\.0  \(default\)$", words, re.MULTILINE)
-    assert "\nDecide: run txt2img: 50 steps" in words
+    assert re.search(r"^  > steps +50$", words, re.MULTILINE)
+    assert re.fullmatch(r"  seed +7\n", drawn)
+    assert re.search(r"^  cfg +7\.0$", rest, re.MULTILINE)
+    assert "\nDecide: run txt2img: 50 steps" in rest
 
 
 def test_the_commands_that_are_shown_decide(
@@ -126,7 +136,8 @@ def test_what_is_decided_is_shown_without_asking_again(
     shown = capsys.readouterr().out
     assert "reason      Go on." in shown
     assert "changed     steps: 50 -> 20" in shown
-    assert "> steps            20  (changed by a person)" in shown
+    assert "\nChanged by a person\n  steps  20\n" in shown
+    assert "> steps" not in shown
     assert "Decide" not in shown
     assert f"approvals deny {ONE}" in shown
 
@@ -151,7 +162,7 @@ def test_an_unknown_id_is_told_with_the_nearest(
     assert f"The state is {state}." in told.err
 
 
-@pytest.mark.parametrize("words", [["ls"], ["show", ONE], ["approve", ONE], ["deny", ONE]])
+@pytest.mark.parametrize("words", [["show", ONE], ["approve", ONE], ["deny", ONE]])
 def test_a_state_that_is_not_there_is_not_made(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,5 +199,143 @@ def test_ten_thousand_characters_are_cut_and_counted(
     assert command(state, "show", ONE) == 0
 
     shown = capsys.readouterr().out
-    assert f'" ({len(LONG) - 500} more characters)' in shown
+    assert f'" ({len(LONG) - 500} more characters: --full shows them)' in shown
     assert len(shown) < 4_000
+
+
+def test_what_is_cut_is_whole_by_the_command_that_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "x " * 5_000 + "and the end"
+    state = asked(tmp_path / "s", run_request(policy_file(tmp_path), negative_prompt=long))
+    assert command(state, "approve", ONE, "--set", f"prompt={long}", "--reason", long) == 0
+    capsys.readouterr()
+
+    assert command(state, "show", ONE) == 0
+    short = capsys.readouterr().out
+    (line,) = [one for one in short.splitlines() if one.endswith(" --full")]
+    words = shlex.split(line)
+    assert run(words[words.index("approvals") :]) == 0
+    whole = capsys.readouterr().out
+
+    assert "and the end" not in short
+    # The agent's text, the person's, and the line that tells the change.
+    assert short.count("--full shows") == 4
+    assert whole.count("and the end") == 3
+    assert "--full" not in whole
+
+
+def test_a_program_reads_whole_texts_if_it_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = asked(tmp_path / "s", run_request(prompt=LONG))
+
+    assert command(state, "show", ONE, "--json", "--full") == 0
+
+    values = json.loads(capsys.readouterr().out)["agent_words"]["values"]
+    (prompt,) = [one for one in values if one["name"] == "prompt"]
+    assert (prompt["text"], prompt["cut"]) == (LONG.strip(), 0)
+
+
+def test_requests_that_are_alike_are_told_apart_by_the_agents_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = asked(
+        tmp_path / "s",
+        run_request(number=1, prompt="a red fox"),
+        run_request(number=2, prompt=NASTY + LONG, checkpoint="photo of many words.safetensors"),
+    )
+
+    assert command(state, "ls") == 0
+
+    _, second, first, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith(': "a red fox"')
+    assert ': "a fox[2J' in second
+    assert second.endswith('..."')
+
+
+def test_a_request_under_an_edited_policy_is_void(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = policy_file(tmp_path)
+    state = asked(tmp_path / "s", run_request(policy), question(2))
+    policy.write_text(policy.read_text().replace("60", "61"))
+
+    assert [command(state, "ls"), command(state, "show", ONE)] == [0, 0]
+    listed, _, shown = capsys.readouterr().out.partition("All about one")
+
+    rows = {line.split()[0]: line for line in listed.splitlines() if "apr_" in line}
+    assert "pending, void" in rows[ONE]
+    assert "void" not in rows[TWO]
+    assert "void: the policy was edited; the agent's next call asks anew" in listed
+    assert "VOID  void: the policy was edited" in shown
+    assert f"approvals approve {ONE}" not in shown
+    assert f"approvals deny {ONE}" in shown
+    assert command(state, "ls", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["approvals"]
+    assert [one["void"] for one in told] == [False, True]
+
+
+def test_what_the_server_took_back_is_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def take_back(store: Store) -> None:
+        ruling = Ruling(CANCELLED, {"channel": "guard"}, "superseded")
+        assert (await store.rule(now_ms(), ONE, ruling, {"kind": "approval"}))[0]
+
+    state = having(asked(tmp_path / "s", run_request()), take_back)
+
+    assert [command(state, "ls", "--all"), command(state, "show", ONE)] == [0, 0]
+
+    shown = capsys.readouterr().out
+    assert f"{ONE}  ended by an edit of the policy  ci-bot" in shown
+    assert "status      cancelled: ended by an edit of the policy" in shown
+    assert "superseded" not in shown
+    assert command(state, "approve", ONE) == 1
+    assert "it was ended by an edit of the policy" in capsys.readouterr().err
+
+
+def test_before_any_server_nothing_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "none"
+
+    assert command(folder, "ls") == 0
+    assert capsys.readouterr().out == f"Nothing waits: no server has used {folder} yet.\n"
+    assert command(folder, "ls", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"approvals": []}
+    assert not folder.exists()
+
+
+def test_a_yes_that_was_used_is_told_with_its_giver(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = having(asked(tmp_path / "s", run_request()), used)
+
+    assert [command(state, "ls", "--all"), command(state, "show", ONE)] == [0, 0]
+
+    shown = capsys.readouterr().out
+    assert "approved by ada (terminal), used  ci-bot" in shown
+    assert "status      approved, used" in shown
+
+
+def test_a_job_that_ended_since_is_told_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    request = stop_request(status="in_progress")
+    job_id = request.facts["targets"][0]["prompt_id"]
+
+    async def end(store: Store) -> None:
+        job = NewJob(job_id, "bob", HOST, "txt2img", "sha256:1")
+        await store.admit(Admission("dec_1", now_ms(), {}, grant="bob", job=job))
+        assert await store.move_job(job_id, "completed", now_ms())
+
+    state = having(asked(folder, request), end)
+
+    assert command(state, "show", ONE) == 0
+
+    assert (
+        "TOUCHES     job 11112222 of ANOTHER agent (bob): txt2img, in_progress when asked,"
+        " completed now"
+    ) in capsys.readouterr().out

@@ -15,13 +15,14 @@ import termios
 import time
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 import pytest
 
-from tests.cli.asking import ONE, TWO, asked
+from tests.cli.asking import ONE, TWO, asked, having, used
 from tests.cli.command_line import SECONDS, CommandLine, end
-from tests.oversight.asked import HOUR, LONG, NASTY, question, run_request
+from tests.oversight.asked import HOUR, LONG, NASTY, policy_file, question, run_request
 
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -77,11 +78,50 @@ def test_a_reader_that_goes_ends_it(guard: CommandLine) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_state_that_is_not_there_is_told(guard: CommandLine) -> None:
-    done = guard.run("approvals", "watch")
+def test_before_any_server_it_waits_for_one(guard: CommandLine) -> None:
+    with guard.start("approvals", "watch") as process:
+        (told,) = lines(process, 1)
+        asked(guard.state, question(1))
+        (waits,) = lines(process, 1)
+        assert end(process, signal.SIGTERM) == (143, "")
 
-    assert done.returncode == 1
-    assert "There is no state" in done.stderr
+    assert told == f"No server has used {guard.state} yet; waiting."
+    assert waits.split()[1:3] == ["waits", ONE]
+
+
+def test_timeout_ends_it_without_a_word(guard: CommandLine) -> None:
+    """It sends its signal twice: to the process, and to the group that this is in."""
+    asked(guard.state, question(1))
+    with guard.start("approvals", "watch") as process:
+        lines(process, 1)
+        process.send_signal(signal.SIGTERM)
+        # Mostly it has the second one while it cleans up after the first.
+        for _ in range(20):
+            process.send_signal(signal.SIGTERM)
+        assert end(process, signal.SIGTERM) == (143, "")
+
+
+def test_a_yes_that_is_used_at_once_is_told_as_both(guard: CommandLine) -> None:
+    asked(guard.state, run_request())
+    with guard.start("approvals", "watch") as process:
+        lines(process, 1)
+        having(guard.state, used)
+        said = lines(process, 2)
+        end(process, signal.SIGINT)
+
+    assert said[0].split()[1:3] == ["approved", ONE]
+    assert said[0].endswith(' "a red fox" by ada (terminal)')
+    assert said[1].split()[1:3] == ["spent", ONE]
+    assert said[1].endswith("(used)")
+
+
+def test_an_edited_policy_is_told(guard: CommandLine, tmp_path: Path) -> None:
+    policy = policy_file(tmp_path)
+    asked(guard.state, run_request(policy))
+    policy.write_text(policy.read_text().replace("60", "61"))
+    with Terminal(guard, "approvals", "watch") as terminal:
+        terminal.until(lambda shown: "void: the policy was edited" in words_of(shown))
+        terminal.end(signal.SIGINT)
 
 
 def words_of(shown: str) -> str:
@@ -90,12 +130,12 @@ def words_of(shown: str) -> str:
 
 
 class Terminal:
-    """A command on a terminal of 100 columns and 40 lines."""
+    """A command on a terminal of 100 *columns* and 40 lines."""
 
-    def __init__(self, guard: CommandLine, *words: str) -> None:
+    def __init__(self, guard: CommandLine, *words: str, columns: int = 100) -> None:
         self.shown = ""
         self._own, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "comfy_mcp", *words],
             cwd=guard.folder,
@@ -166,6 +206,21 @@ def test_on_a_terminal_a_table_comes_and_goes(
         assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l")
 
 
+@pytest.mark.parametrize("words", [("ls",), ("watch",)])
+def test_eighty_columns_are_enough_for_what_is_asked(
+    words: tuple[str, ...], guard: CommandLine
+) -> None:
+    asked(guard.state, run_request(prompt="a fox"))
+    whole = '    run txt2img: 50 steps, 4.19 megapixels, about 39 s of GPU time: "a fox"'
+    with Terminal(guard, "approvals", *words, columns=80) as terminal:
+        shown = terminal.until(lambda shown: '"a fox"' in shown)
+        terminal.end(signal.SIGINT)
+
+    rows = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", row).rstrip() for row in shown.splitlines()]
+    assert whole in rows
+    assert any(ONE in row and "ci-bot" in row for row in rows)
+
+
 def test_on_a_terminal_the_seconds_go_down(guard: CommandLine) -> None:
     asked(guard.state, question(1), ago_ms=HOUR - 20_000)
     with Terminal(guard, "approvals", "watch") as terminal:
@@ -199,7 +254,7 @@ def test_long_words_are_folded_inside_their_column(guard: CommandLine) -> None:
         shown = terminal.until(lambda shown: "approvals deny" in shown)
         terminal.end(signal.SIGINT)
 
-        part = shown.partition("own words")[2].partition("Decide")[0]
+        part = shown.partition("Chosen by the agent")[2].partition("Decide")[0]
         folded = [row for row in part.splitlines() if "characters 10,000" in row]
         assert len(folded) > 3
         assert all(row.startswith((" ", "\x1b[1m  > asks")) for row in folded)

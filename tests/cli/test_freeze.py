@@ -60,9 +60,12 @@ def test_a_freeze_ends_when_it_is_taken_back(
     capsys.readouterr()
 
     assert order(state, "unfreeze") == 0
-    assert capsys.readouterr().out.startswith("alice is frozen")
+    ended, left = capsys.readouterr().out.splitlines()
+    assert ended == "Unfrozen: the freeze of everybody has ended."
+    assert left.startswith("alice is frozen")
     assert order(state, "unfreeze", "--grant", "alice") == 0
-    assert capsys.readouterr().out == "Nothing is frozen.\n"
+    ended, left = capsys.readouterr().out.splitlines()
+    assert (ended, left) == ("Unfrozen: the freeze of 'alice' has ended.", "Nothing is frozen.")
     assert records(state)[-1]["action"] == "unfreeze"
 
 

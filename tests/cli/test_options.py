@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,18 @@ def test_policies_of_the_command_line_replace_those_of_the_environment() -> None
     assert settings.policies == (Path("a.json"), Path("~/b.json").expanduser())
 
 
-def test_settings_are_as_strict_as_the_environment() -> None:
+def test_a_relative_folder_counts_from_where_it_was_typed(tmp_path: Path) -> None:
+    with chdir(tmp_path):
+        words = given("--state", "./state")
+
+    assert options.settings(words, {}).state == tmp_path / "state"
+    assert options.repeated(words) == f"--state {tmp_path / 'state'}"
+    assert options.settings(given("--state", "~/s"), {}).state == Path.home() / "s"
+
+
+def test_a_variable_needs_an_absolute_path() -> None:
     with pytest.raises(ConfigError, match="COMFY_MCP_STATE must be an absolute path"):
-        options.settings(given("--state", "relative"), {})
+        options.settings(given(), {"COMFY_MCP_STATE": "relative"})
 
 
 @pytest.mark.parametrize("option", ["--policy", "--grant", "--state", "--host"])

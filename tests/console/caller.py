@@ -57,11 +57,11 @@ class Terminal:
 
 @dataclass
 class Caller:
-    """Speaks to the console on *port*; *cookie* and *csrf* are those of its session, if any."""
+    """Speaks to the console on *port*; *cookie* and *token* are those of its session, if any."""
 
     port: int
     cookie: str = ""
-    csrf: str = ""
+    token: str = ""
 
     @property
     def host(self) -> str:
@@ -77,10 +77,10 @@ class Caller:
         """Those of the console's own page, with *more* laid over them; None takes one away."""
         own: dict[str, str | None] = {"Host": self.host, "Connection": "close"}
         if self.cookie:
-            own["Cookie"] = self.cookie
+            own |= {"Cookie": self.cookie, "X-CSRF-Token": self.token or None}
         if method == "POST":
             own |= {"Origin": self.origin, "Content-Type": "application/json"}
-            own |= {"Sec-Fetch-Site": "same-origin", "X-CSRF-Token": self.csrf or None}
+            own["Sec-Fetch-Site"] = "same-origin"
         own |= more or {}
         return {name: value for name, value in own.items() if value is not None}
 
@@ -120,16 +120,21 @@ class Caller:
     async def sign_in(self, key: str) -> Said:
         """Use a link, and keep what a browser would."""
         said = await self.post("/api/sign-in", {"key": key})
-        if said.status == 204:
+        if said.status == 200:
             self.cookie = (said.header("Set-Cookie") or "").partition(";")[0]
-            self.csrf = (await self.get("/api/session")).values["csrf"]
+            self.token = said.values["token"]
         return said
 
     @asynccontextmanager
     async def events(self) -> AsyncGenerator[Stream]:
         """The stream of events; *over* of it tells when the console has hung up."""
-        told = self.headers("GET")
-        lines = ["GET /api/events HTTP/1.1", *(f"{name}: {told[name]}" for name in told), "", ""]
+        told = self.headers("GET", {"X-CSRF-Token": None})
+        lines = [
+            f"GET /api/events?t={self.token} HTTP/1.1",
+            *(f"{name}: {told[name]}" for name in told),
+            "",
+            "",
+        ]
         async with connected(self.port) as (reader, writer):
             writer.write("\r\n".join(lines).encode())
             async with asyncio.timeout(SECONDS):
@@ -199,7 +204,7 @@ async def signed_in(console: Console, terminal: Terminal) -> Caller:
     console.door.offer()
     caller = Caller(console.place.port)
     said = await caller.sign_in(terminal.key)
-    assert said.status == 204, said
+    assert said.status == 200, said
     return caller
 
 

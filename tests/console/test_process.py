@@ -42,7 +42,7 @@ async def test_the_link_that_is_printed_signs_in_and_another_one_follows(
         port, key = link(process)
         caller = Caller(port)
 
-        assert (await caller.sign_in(key)).status == 204
+        assert (await caller.sign_in(key)).status == 200
         assert (await caller.get("/api/session")).values["state"] == "state"
         again, second = link(process)
 
@@ -60,8 +60,8 @@ async def test_enter_in_the_terminal_prints_another_link(guard: CommandLine) -> 
             _, second = link(process)
 
             assert first != second
-            assert (await Caller(port).sign_in(second)).status == 204
-            assert (await Caller(port).sign_in(first)).status == 204
+            assert (await Caller(port).sign_in(second)).status == 200
+            assert (await Caller(port).sign_in(first)).status == 200
             process.terminate()
     finally:
         os.close(ours)

@@ -39,7 +39,7 @@ async def test_a_flood_of_requests_ends_at_the_most_that_may_wait(store: SqliteS
         denial = await house.attempt(run(number, n=number))
         assert denial is not None
         assert (denial.code, denial.rule) == ("approvals_full", "/approvals/max_pending")
-        assert not denial.retryable
+        assert denial.retryable
 
     # Those that wait already are found again, and others have places of their own.
     assert await house.code(run(20, n=0)) == "approval_pending"

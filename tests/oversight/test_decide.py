@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,41 @@ async def test_who_comes_second_hears_who_was_first(store: Store, policy: Path) 
     await parked(store, run_request(policy))
     await say(store, "no", by={**BY, "user": "bob"})
 
-    for word in ("yes", "no"):
-        done = await say(store, word, at_ms=NOW + 5 * SECOND)
-        assert not done.ok
-        assert "it was denied by bob (terminal) 4 s ago already" in done.message
+    no = await say(store, "no", at_ms=NOW + 5 * SECOND)
+    assert not no.ok
+    assert "it was denied by bob (terminal) 4 s ago already" in no.message
+    assert "To take that back, approve it." in no.message
+
+    yes = await say(store, at_ms=NOW + 6 * SECOND)
+    assert yes.ok
+    assert "It takes back the no said by bob (terminal)." in yes.message
+
+
+async def test_a_no_that_has_expired_is_not_taken_back(store: Store, policy: Path) -> None:
+    await parked(store, run_request(policy))
+    await say(store, "no")
+
+    late = await say(store, at_ms=NOW + HOUR)
+
+    assert not late.ok
+    assert "has expired since" in late.message
+    assert "the agent has to make the same call again" in late.message
+
+
+async def test_a_second_yes_tells_every_change_since_the_question(
+    store: Store, policy: Path
+) -> None:
+    await parked(store, run_request(policy))
+    await say(store, steps=20, cfg=5.0)
+    await say(store, "no")
+
+    done = await say(store, steps=50, width=1024)
+
+    assert done.row is not None
+    assert done.row.changes == {"steps": [50, 50], "cfg": [7.0, 5.0], "width": [2048, 1024]}
+    inputs = done.row.payload["graph"]["5"]["inputs"]
+    assert (inputs["steps"], inputs["cfg"]) == (50, 5.0)
+    assert done.row.effect == digest(done.row.payload)
 
 
 async def test_two_who_decide_at_once_do_not_both(store: Store, policy: Path) -> None:
@@ -139,10 +171,11 @@ async def test_two_who_decide_at_once_do_not_both(store: Store, policy: Path) ->
 
     said = await asyncio.gather(*(say(store, word) for word in ("yes", "no", "yes", "no")))
 
-    # A no may follow a yes, which takes it back; never the other way round.
-    first = [one for one in said if one.ok]
-    statuses = [one.row.status for one in first if one.row is not None]
-    assert statuses in (["approved", "denied"], ["denied"])
+    # An answer may be taken back by the other one, and then it says so; none is given twice.
+    heard = [one for one in said if one.ok]
+    statuses = [one.row.status for one in heard if one.row is not None]
+    assert statuses
+    assert all(was != now for was, now in pairwise(statuses))
 
 
 async def test_a_yes_is_taken_back_by_a_no_as_long_as_it_is_not_used(

@@ -133,6 +133,50 @@ async def test_an_inline_graph_is_told_by_its_literal_inputs(store: Store) -> No
     assert [one["changeable"] for one in inputs] == [False, True]
 
 
+async def test_nodes_come_in_the_order_of_their_numbers(store: Store) -> None:
+    names = ("1", "10", "100", "2", "20:3", "\u0661")
+    graph = {one: {"class_type": "PreviewImage", "inputs": {"n": 1}} for one in names}
+
+    inputs = (await told(store, inline_request(graph)))["agent_words"]["inputs"]
+
+    shown = [one["name"].partition(".")[0] for one in inputs]
+    assert shown == ["1", "2", "10", "100", "20:3", "\u0661"]
+
+
+async def test_texts_are_whole_for_who_asks(store: Store) -> None:
+    row = await parked(store, run_request(prompt=LONG))
+
+    (prompt,) = [
+        one
+        for one in as_object(row, NOW, full=True)["agent_words"]["values"]
+        if one["name"] == "prompt"
+    ]
+
+    assert (prompt["text"], prompt["cut"], prompt["value"]) == (LONG.strip(), 0, LONG.strip())
+
+
+async def test_what_a_person_changed_in_a_graph_is_told_once(store: Store) -> None:
+    graph = {"1": {"class_type": "SaveImage", "inputs": {"filename_prefix": "y", "n": 1}}}
+    row = await parked(store, inline_request(graph))
+    done = await decide(
+        store,
+        row.approval_id,
+        approve=True,
+        by=BY,
+        reason="",
+        changes={"1.filename_prefix": "z"},
+        now_ms=NOW,
+        judge=None,
+    )
+    assert done.row is not None
+
+    words = as_object(done.row, NOW)["agent_words"]
+
+    told_of = [(one["name"], one["value"], one["origin"]) for one in words["inputs"]]
+    assert told_of == [("1.filename_prefix", "z", "person"), ("1.n", 1, "agent")]
+    assert words["values"] == []
+
+
 async def test_a_question_is_told_with_its_action_and_context(store: Store) -> None:
     made = await told(store, question(1, "May I?", drafts=12, list=[1, {"a": 2}], word="x"))
 

@@ -152,7 +152,34 @@ async def test_clips_and_batches_are_told(run: ApprovalRow) -> None:
 async def test_a_graph_without_a_size_is_told_by_its_nodes(store: Store) -> None:
     row = await parked(store, inline_request(GRAPH, estimate_s=None))
 
-    assert summary(row) == "run a workflow that the agent wrote: 1 nodes, GPU time not known"
+    assert summary(row) == "run a workflow that the agent wrote: 1 node, GPU time not known"
+
+
+async def test_one_is_told_in_the_singular_and_little_is_not_nothing(run: ApprovalRow) -> None:
+    row = with_graph(run, steps=1, width=64, height=64, megapixels=0.004096)
+
+    assert summary(row).startswith("run txt2img: 1 step, under 0.01 megapixels, ")
+    assert told(row, "size") == ["64 x 64 pixels, under 0.01 megapixels"]
+
+
+async def test_everything_is_told_in_as_many_lines(run: ApprovalRow) -> None:
+    many = [f"l{number}.safetensors" for number in range(40)]
+    changes = {"prompt": ["a", "b" * 5_000]}
+    row = replace(with_graph(run, models={"loras": many}), reason="r" * 5_000, changes=changes)
+
+    short, full = lines(row, NOW), lines(row, NOW, full=True)
+
+    assert [label for label, _ in short] == [label for label, _ in full]
+    assert dict(full)["models"].endswith(many[-1])
+    assert dict(full)["reason"] == "r" * 5_000
+    assert dict(full)["changed"] == f'prompt: "a" -> "{"b" * 5_000}"'
+    assert len(dict(short)["changed"]) < 300
+
+
+async def test_jobs_that_are_not_named_are_counted(store: Store) -> None:
+    row = with_facts(await parked(store, stop_request()), targets_left_out=7)
+
+    assert told(row, "TOUCHES")[1:] == ["and 7 more jobs"]
 
 
 async def test_a_question_lets_nothing_through(store: Store) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from comfy_mcp.oversight.watching import MOST, Seen, Watcher
-from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, Ruling
-from comfy_mcp.store.protocol import Store
-from tests.oversight.asked import BY, HOUR, NOW, SECOND, parked, question
+from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, Ruling, Spend
+from comfy_mcp.store.protocol import Admission, Store
+from tests.oversight.asked import BY, HOUR, NOW, SECOND, parked, question, run_request
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +67,30 @@ async def test_asked_and_answered_between_two_looks_is_told_both(store: Store) -
     await rule(store, 1, DENIED)
 
     assert news(await watcher.look(NOW)) == [("asked", 1), ("denied", 1)]
+
+
+async def test_a_yes_and_its_use_between_two_looks_are_told_both(store: Store) -> None:
+    request = run_request()
+    watcher = Watcher(store)
+    await watcher.look(NOW)
+    await parked(store, request)
+    await rule(store, 1, APPROVED)
+    spend = Spend(request.approval_id, request.effect, request.policy)
+    await store.admit(Admission("dec_1", NOW, {}, grant="ci-bot", spend=spend))
+
+    assert news(await watcher.look(NOW)) == [("asked", 1), ("approved", 1), ("spent", 1)]
+
+
+async def test_a_no_that_is_taken_back_is_told(store: Store) -> None:
+    await parked(store, question(1))
+    watcher = Watcher(store)
+    await watcher.look(NOW)
+    told = []
+    for status in (DENIED, APPROVED):
+        await rule(store, 1, status)
+        told += news(await watcher.look(NOW))
+
+    assert told == [("denied", 1), ("approved", 1)]
 
 
 async def test_an_end_without_an_answer_is_told(store: Store) -> None:

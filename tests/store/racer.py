@@ -135,7 +135,8 @@ async def rule(store: SqliteStore, name: str, count: int) -> None:
     ruling = Ruling(APPROVED if name in "aceg" else DENIED, by)
     moved: list[str] = []
     for number in range(count):
-        is_moved, row = await store.rule(NOW, f"apr-{number}", ruling, {"by": name})
+        record = {"number": number, "to": ruling.status}
+        is_moved, row = await store.rule(NOW, f"apr-{number}", ruling, record)
         assert row is not None
         if is_moved:
             moved.append(f"{number}:{row.status}")

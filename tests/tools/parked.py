@@ -49,7 +49,9 @@ async def sound(desk: Desk) -> None:
 
 def submitted(host: EmbeddedHost) -> list[dict[str, Any]]:
     """The graphs that were sent."""
-    return [one.body["prompt"] for one in host.seen if (one.method, one.path) == ("POST", "/prompt")]
+    return [
+        one.body["prompt"] for one in host.seen if (one.method, one.path) == ("POST", "/prompt")
+    ]
 
 
 async def job_of(desk: Desk, row: ApprovalRow) -> JobRow:

@@ -121,23 +121,30 @@ async def test_a_plain_name_of_load_image_output_is_bound_in_both_folders(
             (host.folder / folder / name).write_bytes(before)
 
 
-async def test_a_file_that_cannot_be_told_is_shown_as_such_and_is_another_once_it_can(
+async def test_a_file_that_is_not_there_is_shown_as_such_and_is_another_once_it_is(
     sit: Sit, host: EmbeddedHost
 ) -> None:
+    async with sit() as desk:
+        made = await desk.ask("run_workflow", workflow=card(1, prefix="own"))
+    name = made["outputs"][0]["filename"]
+    run = loads(name, kind="LoadImageOutput")
+
     async with sit(ASKS) as desk:
-        row = await parked(desk, workflow=loads("later.png"))
-        (shown,) = row.facts["inputs"]
+        row = await parked(desk, workflow=run)
+        shown = row.facts["inputs"][0]
         assert (shown["sha256"], shown["why"]) == (None, "ComfyUI has no such file")
         await yes(desk, row.approval_id)
-        put(host, "later.png", "red")
-        assert (await parked(desk, workflow=loads("later.png"))).approval_id != row.approval_id
-    assert sent(host) == []
+        put(host, name, "red")
+        assert (await parked(desk, workflow=run)).approval_id != row.approval_id
+    assert len(sent(host)) == 1
 
 
 async def test_more_files_than_a_person_can_look_at_are_refused_not_left_out(
     sit: Sit, host: EmbeddedHost
 ) -> None:
     many = [f"{at}.png" for at in range(MOST_FILES + 1)]
+    for name in many:
+        put(host, name, "red")
 
     async with sit(ASKS) as desk:
         text, _ = await desk.refusal("run_workflow", workflow=loads(*many))

@@ -140,6 +140,23 @@ def test_the_size_of_a_loaded_picture_is_that_of_the_file() -> None:
     assert size(facts(s=("LoadImage", {"image": "wave.gif"}), n=encode)) == (100, 50, 24)
 
 
+def test_of_two_files_that_a_loader_may_mean_the_larger_counts() -> None:
+    both = Known(pictures={"a.png": (4000, 3000), "a.png [output]": (64, 48)})
+    one = Known(pictures={"a.png": (4000, 3000), "a.png [output]": None})
+    unread = Known(pictures={"a.png [output]": (64, 48)})
+
+    def scaled(known: Known) -> Facts:
+        return facts(
+            known,
+            load=("LoadImageOutput", {"image": "a.png"}),
+            scale=("ImageScaleBy", {"image": ["load", 0], "scale_by": 1.0}),
+        )
+
+    assert size(scaled(both))[:2] == (4000, 3000)
+    assert size(scaled(one))[:2] == (4000, 3000)
+    assert "width" in scaled(unread).undetermined
+
+
 def test_a_picture_that_is_only_loaded_has_not_been_made() -> None:
     found = facts(s=LOADED, vision=("CLIPVisionEncode", {"image": ["s", 0]}))
 

@@ -1,13 +1,15 @@
 // The operator's console: signs in, listens, and hands each part of the page its share.
 
 import { audit } from "./audit.js";
+import { drawBanners } from "./banners.js";
 import { announce, at, clean, el, fill, said, show, write } from "./dom.js";
-import { freeze, frozen } from "./freeze.js";
+import { freeze } from "./freeze.js";
 import { jobs } from "./jobs.js";
 import { limits } from "./limits.js";
 import { policy } from "./policy.js";
 import { requests } from "./requests.js";
 import * as server from "./server.js";
+import { sure } from "./sure.js";
 import { viewer } from "./viewer.js";
 import { EVERYBODY } from "./words.js";
 
@@ -49,27 +51,25 @@ function keyOfLink() {
   const found = /^#key=(.+)$/.exec(location.hash);
   if (found === null) return null;
   history.replaceState(null, "", location.pathname + location.search);
-  return decodeURIComponent(found[1]);
+  return found[1];
 }
 
 async function start() {
   const key = keyOfLink();
   view("connecting");
+  let failed = null;
+  if (key !== null) {
+    try {
+      await server.signIn(key);
+    } catch (refusal) {
+      failed = refusal;
+    }
+  }
   try {
-    if (key !== null) await server.signIn(key);
+    // Whoever is signed in already stays so, whatever became of the link.
     begin(await server.session());
   } catch (refusal) {
-    if (key !== null && refusal.status >= 400) {
-      // Whoever is signed in already stays so, whatever became of the link.
-      try {
-        begin(await server.session());
-        return;
-      } catch {
-        signedOut(refusal, true);
-        return;
-      }
-    }
-    if (refusal.status === 401) signedOut(refusal, false);
+    if (refusal.status === 401) signedOut(failed?.message ?? "");
     else away(refusal);
   }
 }
@@ -91,7 +91,7 @@ function begin(found) {
     ),
   );
   stream?.stop();
-  stream = server.live({ state, lost, signedOut: (refusal) => signedOut(refusal, false) });
+  stream = server.live({ state, lost, signedOut: () => signedOut("") });
 }
 
 function state(snapshot) {
@@ -106,7 +106,9 @@ function state(snapshot) {
   parts.freeze.update(snapshot.freezes ?? []);
   parts.policy.update(snapshot.policy ?? {});
   drawHost(snapshot.comfyui ?? {});
-  drawBanners();
+  const warned = snapshot.policy?.warnings?.length ?? 0;
+  write(at("policy-link"), warned ? `Policy (${warned})` : "Policy");
+  drawBanners(last, connected, () => stream?.now());
   if (fresh) {
     parts.audit.start();
     followHash();
@@ -116,9 +118,9 @@ function state(snapshot) {
 function lost() {
   if (!connected && last !== null) return;
   connected = false;
-  if (last === null) away({ message: "The console does not answer." });
+  if (last === null) away({ message: "The console does not answer. Does it still run?" });
   else {
-    drawBanners();
+    drawBanners(last, connected, () => stream?.now());
     parts.requests.allow();
   }
 }
@@ -133,14 +135,16 @@ function away(refusal) {
   );
 }
 
-function signedOut(refusal, byLink) {
+/** Nobody is signed in, maybe because of what `words` say. */
+function signedOut(words) {
+  if (last !== null) {
+    // Nothing of what was seen stays behind.
+    location.reload();
+    return;
+  }
   stream?.stop();
-  stream = null;
-  last = null;
-  connected = false;
-  document.title = "Operator's console";
   view("signed-out");
-  show(write(at("signed-out-error"), byLink ? refusal.message : ""), byLink);
+  show(write(at("signed-out-error"), words), Boolean(words));
   at("signed-out-title").focus();
 }
 
@@ -168,82 +172,16 @@ function drawHost(found) {
   host.title = clean(found.words);
 }
 
-function drawBanners() {
-  const banners = [];
-  const button = (words, act) => el("button", { type: "button", on: { click: act } }, words);
-  if (!connected)
-    banners.push(
-      banner(
-        "no",
-        "The connection is lost. What you see may be old, and nothing can be decided until it is back.",
-        button("Try now", () => stream?.now()),
-      ),
-    );
-  if (last?.state && !last.state.ready) banners.push(banner("off", last.state.words));
-  if (last?.comfyui && !last.comfyui.reachable)
-    banners.push(
-      banner(
-        "off",
-        `ComfyUI does not answer. ${last.comfyui.words ?? ""} You can decide all the same.`,
-      ),
-    );
-  if (last?.freezes?.length)
-    banners.push(
-      banner("ice", `${frozen(last.freezes)} frozen.`, el("a", { href: "#freeze" }, "See")),
-    );
-  if (last?.policy?.degraded)
-    banners.push(
-      banner(
-        "no",
-        "The policy's files cannot be read as they are.",
-        el("a", { href: "#policy" }, "See"),
-      ),
-    );
-  const signature = banners.map((one) => one.textContent).join("|");
-  if (at("banners").dataset.signature !== signature) {
-    at("banners").dataset.signature = signature;
-    fill(at("banners"), banners);
-  }
-  show(at("banners"), banners.length > 0);
-}
-
-const banner = (tone, words, ...more) =>
-  el("div", { class: "banner", "data-tone": tone }, el("p", {}, words), more);
-
-/** Ask before an effect: {title, words, yes, act}. */
-function sure(question) {
-  const dialog = at("sure");
-  write(at("sure-title"), question.title);
-  write(at("sure-words"), question.words);
-  write(at("sure-confirm"), question.yes);
-  show(at("sure-error"), false);
-  at("sure-form").onsubmit = async (event) => {
-    event.preventDefault();
-    at("sure-confirm").disabled = true;
-    try {
-      await question.act();
-      dialog.close();
-    } catch (refusal) {
-      write(at("sure-error"), refusal.message);
-      show(at("sure-error"), true);
-    } finally {
-      at("sure-confirm").disabled = false;
-    }
-  };
-  dialog.showModal();
-  at("sure-cancel").focus();
-}
-
-at("sure-cancel").addEventListener("click", () => at("sure").close());
-
 async function leave(path) {
   try {
     await server.post(path);
-    signedOut({}, false);
   } catch (refusal) {
-    announce(refusal.message);
-    if (refusal.status === 401) signedOut(refusal, false);
+    if (refusal.status !== 401) {
+      announce(refusal.message);
+      return;
+    }
   }
+  signedOut("");
 }
 
 at("sign-out").addEventListener("click", () => leave("api/sign-out"));

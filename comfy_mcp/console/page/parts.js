@@ -1,6 +1,7 @@
 // The parts of a request's story, as elements: what the agent wrote stands apart and is marked.
 
 import { el, said } from "./dom.js";
+import { written } from "./server.js";
 import { jobCode } from "./telling.js";
 import { bytes, jobStatus, many, number, together } from "./words.js";
 
@@ -124,7 +125,7 @@ export function inWords(value) {
   if (value === "") return "empty";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number" || typeof value === "bigint") return String(value);
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : written(value);
 }
 
 function ownTargets(approval) {

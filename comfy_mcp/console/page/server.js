@@ -1,6 +1,7 @@
 // The console's HTTP surface. Everything goes to this page's own origin.
 
 const SILENCE_MS = 40_000; // the server speaks at least every 15 s
+const ANSWER_MS = 30_000;
 const PATIENCE_MS = 1_000;
 const LONGEST_MS = 10_000;
 
@@ -75,6 +76,7 @@ async function ask(method, path, body) {
       credentials: "same-origin",
       cache: "no-store",
       redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
   } catch {
     throw new Refusal(0, {

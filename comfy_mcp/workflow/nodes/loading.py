@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from comfy_mcp.workflow.nodes.amounts import Amount, most
-from comfy_mcp.workflow.nodes.flow import Flow, Opaque, Picture, nowhere, sized
+from comfy_mcp.workflow.nodes.flow import Flow, Opaque, Picture, largest, nowhere, sized
 from comfy_mcp.workflow.nodes.literals import MAX_NAME
 from comfy_mcp.workflow.nodes.view import Rule, View
 
-__all__ = ["PICTURE_FILES", "RULES", "looked_at", "picture_name"]
+__all__ = ["PICTURE_FILES", "RULES", "looked_at", "picture_names"]
 
 PICTURE_FILES = {
     "LoadImage": "image",
@@ -24,29 +24,39 @@ _NOT_LOOKED_AT = (
 )
 
 
-def picture_name(class_type: str, text: str) -> str:
-    """*text* of a picture input as `Known.pictures` has it: with the folder it is read from.
+def picture_names(class_type: str, text: str) -> tuple[str, ...]:
+    """*text* of a picture input as `Known.pictures` may have it; none if it names no file.
 
-    Empty if it names no file.
+    LoadImageOutput is named for outputs, but ComfyUI 0.33 looks for a plain name among the inputs:
+    the picture may be either.
     """
-    if len(text) > MAX_NAME:
-        return ""
+    if not text or len(text) > MAX_NAME:
+        return ()
     if class_type == "LoadImageOutput" and not text.endswith("]"):
-        return f"{text} [output]"
-    return text
+        return text, f"{text} [output]"
+    return (text,)
 
 
 def looked_at(view: View, name: str, text: str | Opaque) -> Picture:
-    """The file *text* that the input *name* loads, in its size if that is known."""
+    """The file *text* that the input *name* loads, in its size if that is known.
+
+    Of two that it may be, the larger.
+    """
     if isinstance(text, Opaque):
         return replace(nowhere(view.unknown(name, text.words())), loaded=True)
-    name_there = picture_name(view.node.class_type, text)
-    size = view.known.pictures.get(name_there) if name_there else None
-    if size is None:
+    names = picture_names(view.node.class_type, text)
+    sizes = [size for each in names if (size := view.known.pictures.get(each)) is not None]
+    asked = all(each in view.known.pictures for each in names)
+    found = largest(_of_size(size) for size in sizes) if asked else None
+    if found is None:
         return replace(nowhere(view.unknown(name, _NOT_LOOKED_AT)), loaded=True)
+    return replace(found, loaded=True)
+
+
+def _of_size(size: tuple[int, int] | tuple[int, int, int]) -> Picture:
+    """A picture of a known size; an animation has so many of them."""
     frames = Amount.of(size[2]) if len(size) > 2 else Amount(1)  # noqa: PLR2004 - a pair, or three
-    picture = sized(Amount.of(size[0]), Amount.of(size[1]), most(Amount(1), frames))
-    return replace(picture, loaded=True)
+    return sized(Amount.of(size[0]), Amount.of(size[1]), most(Amount(1), frames))
 
 
 def _file(name: str) -> Rule:
