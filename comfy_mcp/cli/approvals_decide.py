@@ -56,8 +56,9 @@ def decide(
     screen.say(found.message, "bold green" if approve else "bold")
     shown_id = plain(found.row.approval_id)
     if changes and found.row.changes:
-        again = f"then approve {shown_id} --set ... again"
-        screen.say(f"To correct it: {named(folder, 'deny', shown_id)}, {again}.")
+        screen.say("To correct it, take it back and approve it with other values:")
+        screen.say(f"  {named(folder, 'deny', shown_id)}")
+        screen.say(f"  {named(folder, 'approve', shown_id, '--set', 'NAME=VALUE')}")
     if not approve:
         screen.say(f"To take that back: {named(folder, 'approve', shown_id)}")
     return 0

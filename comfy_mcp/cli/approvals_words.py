@@ -20,6 +20,7 @@ OTHERS: Mapping[str, str] = {
     "person": "Changed by a person",
     "chance": "Drawn by chance",
     "default": "Defaults",
+    "unknown": "Values, the agent's and others (whose is forgotten when a request has ended)",
 }
 """Values that are not the agent's, by their origin."""
 

@@ -15,15 +15,15 @@ from typing import Any
 import anyio
 
 from comfy_mcp.console.board import Board
+from comfy_mcp.console.cards import Cards
 from comfy_mcp.console.comfyui import Watcher
 from comfy_mcp.console.jobs_shown import Shelf
 from comfy_mcp.console.other_policy import LOOKED_AT, last_judged, warning
 from comfy_mcp.console.parts import Parts
-from comfy_mcp.console.snapshot import Books, Renderer, sameness
+from comfy_mcp.console.snapshot import Books, rendered, sameness
 from comfy_mcp.errors import StateError
 from comfy_mcp.oversight import holding
 from comfy_mcp.oversight.standing import Standing
-from comfy_mcp.store.asked import MOVES, PENDING
 from comfy_mcp.store.protocol import EVERYBODY, JobRow
 
 __all__ = ["Looking"]
@@ -37,12 +37,8 @@ LIMITS_S = 2.0
 RUNNING_MS, IDLE_MS = 1_000, 10_000
 """So long a snapshot stays up while nothing changes."""
 
-MOST_ASKED = 50
-MOST_DECIDED = 20
 MOST_ENDED = 20
 MOST_OPEN = 100
-
-DECIDED = frozenset(MOVES) - {PENDING}
 
 
 class Looking:
@@ -53,7 +49,7 @@ class Looking:
         self._board = board
         self._poke = asyncio.Event()
         self._watcher = Watcher(parts, self._poke.set)
-        self._renderer = Renderer()
+        self._cards = Cards(parts)
         self._books = Books()
         self._shown: object = None
         self._limits_at = float("-inf")
@@ -96,7 +92,7 @@ class Looking:
         shown = (sameness(books), comfyui, policy, _beat(books, now_ms))
         if shown != self._shown:
             self._shown = shown
-            work = partial(self._renderer.render, books, policy, comfyui, parts.host, now_ms)
+            work = partial(rendered, books, policy, comfyui, parts.host, now_ms)
             self._board.put(await anyio.to_thread.run_sync(work))
 
     def _policy(self, books: Books) -> dict[str, Any]:
@@ -113,9 +109,10 @@ class Looking:
         shelf = replace(before.shelf, open_=await self._open())
         fresh = before.head is None or head.seq != before.head.seq
         if mark != before.mark:
-            asked = await store.approvals(now_ms, statuses=frozenset({PENDING}), count=MOST_ASKED)
-            decided = await store.approvals(now_ms, statuses=DECIDED, count=MOST_DECIDED)
-            before = replace(before, asked=asked, decided=decided, mark=mark)
+            await self._cards.list(now_ms)
+        await self._cards.fill(now_ms)
+        cards = self._cards
+        before = replace(before, asked=cards.asked, decided=cards.decided, mark=mark)
         if fresh:
             shelf = replace(shelf, ended=await self._ended())
             before = replace(
@@ -133,7 +130,7 @@ class Looking:
         names |= {row.grant for row in (*books.asked, *books.decided)}
         names |= {one.holder for one in standing.others} | {one.holder for one in standing.gauges}
         names |= {grant.id for grant in loaded.policy.grants} if loaded else set[str]()
-        return tuple(sorted(names - {EVERYBODY}))
+        return tuple(sorted(names - {EVERYBODY, ""}))
 
     async def _open(self) -> tuple[JobRow, ...]:
         label = self._parts.label

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from comfy_mcp.console.cards import Card
 from comfy_mcp.guard.loading import BUILT_IN, Loaded
 from comfy_mcp.oversight.trail import moment
-from comfy_mcp.store.protocol import ApprovalRow, AuditRow
+from comfy_mcp.store.protocol import AuditRow
 
 __all__ = ["LOOKED_AT", "Judged", "last_judged", "warning"]
 
@@ -38,9 +39,7 @@ def last_judged(rows: Iterable[AuditRow]) -> Judged | None:
     return found
 
 
-def warning(
-    judged: Judged | None, shown: Loaded | None, requests: Iterable[ApprovalRow]
-) -> str | None:
+def warning(judged: Judged | None, shown: Loaded | None, requests: Iterable[Card]) -> str | None:
     """What the operator should know, with the files if a request named them; None: all is well."""
     if judged is None or shown is None or judged.revision == shown.revision:
         return None

@@ -5,8 +5,9 @@ Nothing in here can submit or stop a job: no permit is ever made, and no job is 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ class Parts:
     """*host* None: ComfyUI is inside the server, where nobody else can look.
 
     *judged_by* are policy files that changed requests are judged by; without any, those that the
-    request names.
+    request names. *turn* is held by whoever reads what may be long only to show it: one at a time,
+    so that whoever decides something waits for one of them at most.
     """
 
     settings: Settings
@@ -69,6 +71,7 @@ class Parts:
     now_ms: Callable[[], int]
     premises: Premises
     judged_by: tuple[Path, ...] = ()
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def label(self) -> str | None:

@@ -47,7 +47,8 @@ class Pictures:
 
     async def input(self, ask: Ask) -> web.StreamResponse:
         """What a request would read, if it is still what it was when it was asked."""
-        row = await found(self._parts, ask.parts["id"])
+        async with self._parts.turn:
+            row = await found(self._parts, ask.parts["id"])
         name, digest = _input(row.facts, int(ask.parts["n"]))
         host = self._host()
         if row.host != self._parts.label:

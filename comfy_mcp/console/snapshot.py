@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from comfy_mcp.console.cards import Card, as_text
 from comfy_mcp.console.comfyui import ComfyUI
 from comfy_mcp.console.jobs_shown import Shelf, as_objects
 from comfy_mcp.console.other_policy import Judged
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.oversight import holding
-from comfy_mcp.oversight.object import as_object
 from comfy_mcp.oversight.standing import Standing
-from comfy_mcp.store.protocol import ApprovalRow, Head
+from comfy_mcp.store.protocol import Head
 
-__all__ = ["Books", "Renderer", "sameness"]
+__all__ = ["Books", "rendered", "sameness"]
 
 MOST_BYTES = 2 * 1024 * 1024
 """Of all requests together; what would go beyond comes in short."""
@@ -36,8 +35,8 @@ class Books:
 
     words: str = ""
     head: Head | None = None
-    asked: tuple[ApprovalRow, ...] = ()
-    decided: tuple[ApprovalRow, ...] = ()
+    asked: tuple[Card, ...] = ()
+    decided: tuple[Card, ...] = ()
     mark: tuple[int, int] | None = None
     standing: Standing = field(default_factory=Standing)
     shelf: Shelf = field(default_factory=Shelf)
@@ -57,77 +56,36 @@ def sameness(books: Books) -> object:
     return (plain, gauges, slots, cooling, books.standing.freezes)
 
 
-class Renderer:
-    """Makes snapshots; a request is worked out once, and again when it has moved.
-
-    An agent may have written much: *render* is for a thread, one call at a time.
-    """
-
-    def __init__(self) -> None:
-        self._told: dict[str, tuple[object, str]] = {}
-
-    def render(
-        self,
-        books: Books,
-        policy: Mapping[str, Any],
-        comfyui: ComfyUI,
-        host: ComfyHost | None,
-        now_ms: int,
-    ) -> bytes:
-        """The snapshot as JSON."""
-        held = holding.as_object(books.standing, None)
-        content = {
-            "now_ms": now_ms,
-            "state": {"ready": not books.words, "words": books.words},
-            "jobs": [] if host is None else as_objects(books.shelf, comfyui, host, now_ms),
-            "limits": held["limits"][:MOST_BARS],
-            "slots": held["slots"][:MOST_BARS],
-            "cooling": held["cooling"][:MOST_BARS],
-            "freezes": held["freezes"][:MOST_BARS],
-            "grants": list(books.grants[:MOST_BARS]),
-            "policy": policy,
-            "comfyui": comfyui.as_object(),
-        }
-        approvals = ",".join(self._approvals(books, now_ms))
-        return f'{{"approvals":[{approvals}],{_text(content)[1:]}'.encode("utf-8", "replace")
-
-    def _approvals(self, books: Books, now_ms: int) -> list[str]:
-        rows = (*books.asked, *books.decided)
-        known, self._told = self._told, {}
-        for row in rows:
-            stands = (row.status, row.decided_ms, row.prompt_id, row.expires_ms)
-            had = known.get(row.approval_id)
-            if had is None or had[0] != stands:
-                had = (stands, _text(_lasting(as_object(row, now_ms))))
-            self._told[row.approval_id] = had
-        return list(_within(MOST_BYTES, [self._told[row.approval_id][1] for row in rows]))
+def rendered(
+    books: Books,
+    policy: Mapping[str, Any],
+    comfyui: ComfyUI,
+    host: ComfyHost | None,
+    now_ms: int,
+) -> bytes:
+    """The snapshot as JSON; for a thread: there may be much to be put together."""
+    held = holding.as_object(books.standing, None)
+    content = {
+        "now_ms": now_ms,
+        "state": {"ready": not books.words, "words": books.words},
+        "jobs": [] if host is None else as_objects(books.shelf, comfyui, host, now_ms),
+        "limits": held["limits"][:MOST_BARS],
+        "slots": held["slots"][:MOST_BARS],
+        "cooling": held["cooling"][:MOST_BARS],
+        "freezes": held["freezes"][:MOST_BARS],
+        "grants": list(books.grants[:MOST_BARS]),
+        "policy": policy,
+        "comfyui": comfyui.as_object(),
+    }
+    approvals = ",".join(_within(MOST_BYTES, (*books.asked, *books.decided)))
+    return f'{{"approvals":[{approvals}],{as_text(content)[1:]}'.encode("utf-8", "replace")
 
 
-def _lasting(one: dict[str, Any]) -> dict[str, Any]:
-    """Without what time alone changes: the page knows the times."""
-    return {key: one[key] for key in one if key not in {"lines", "age_s", "expires_in_s"}}
-
-
-def _within(most: int, texts: list[str]) -> Iterator[str]:
+def _within(most: int, cards: tuple[Card, ...]) -> Iterator[str]:
     """As many as fit, those that would not as a whole in short."""
-    for text in texts:
-        one = text if len(text) <= most else _text(_short(json.loads(text)))
+    for card in cards:
+        one = card.text if len(card.text) <= most else card.short
         most -= len(one)
         if most < 0:
             return
         yield one
-
-
-def _short(one: dict[str, Any]) -> dict[str, Any]:
-    """Without what the agent wrote: that is shown when somebody opens it."""
-    empty: dict[str, Any] = {
-        "action": one["agent_words"]["action"],
-        **{key: [] for key in ("values", "inputs", "args", "context")},
-    }
-    left = sum(len(one["agent_words"][key]) for key in ("values", "inputs", "args", "context"))
-    left += one["agent_words"]["left_out"]
-    return {**one, "agent_words": {**empty, "left_out": left}, "shortened": True}
-
-
-def _text(content: object) -> str:
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

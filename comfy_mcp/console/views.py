@@ -52,10 +52,10 @@ class Views:
     async def approval(self, ask: Ask) -> web.StreamResponse:
         """One request with all that the agent wrote, and the graph it would run."""
         _query(ask)
-        row = await found(self._parts, ask.parts["id"])
         # An agent may have written much.
-        told = await anyio.to_thread.run_sync(_whole_request, row, self._parts.now_ms())
-        return values(told)
+        async with self._parts.turn:
+            row = await found(self._parts, ask.parts["id"])
+            return await anyio.to_thread.run_sync(_whole_request, row, self._parts.now_ms())
 
 
 async def found(parts: Parts, approval_id: str) -> ApprovalRow:
@@ -72,8 +72,8 @@ async def found(parts: Parts, approval_id: str) -> ApprovalRow:
     return row
 
 
-def _whole_request(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
-    return {**as_object(row, now_ms), "graph": _graph(row.payload)}
+def _whole_request(row: ApprovalRow, now_ms: int) -> web.Response:
+    return values({**as_object(row, now_ms, full=True), "graph": _graph(row.payload)})
 
 
 def _graph(payload: Mapping[str, Any]) -> Any:
@@ -86,13 +86,13 @@ def _graph(payload: Mapping[str, Any]) -> Any:
 
 
 def _query(ask: Ask, *known: str) -> dict[str, str]:
-    given = ask.request.query.copy()
-    # It has been looked at.
-    given.pop(QUERY, None)
-    for name in given:
+    given = ask.request.query
+    # The page's token has been looked at.
+    names = [name for name in given if name != QUERY]
+    for name in names:
         if name not in known or len(given.getall(name)) > 1 or len(given[name]) > LONGEST:
             raise Refusal(400, f"{name[:40]!r} cannot be asked for like that.", "Ask for less.")
-    return dict(given)
+    return {name: given[name] for name in names}
 
 
 def _whole(query: Mapping[str, str], name: str, most: int) -> int:

@@ -34,8 +34,8 @@ _UNTOLD.setLevel(logging.CRITICAL)
 class Bounds:
     """How much anybody may ask of the console.
 
-    *head_s* is how many seconds a new connection may take to the end of its first request's headers,
-    and every later request for its headers; *body_s* how many a body may take, *idle_s* how many a
+    *head_s* is how many seconds the headers of a request may take, from the beginning of a new
+    connection or from their own first byte; *body_s* how many a body may take, *idle_s* how many a
     connection may be quiet between two requests; *connections* is how many there may be.
     """
 

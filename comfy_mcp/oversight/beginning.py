@@ -32,7 +32,9 @@ def beginning(row: ApprovalRow, most: int) -> str:
 def _texts(row: ApprovalRow) -> Iterator[str]:
     given = mapping(mapping(row.payload.get("args")).get("params"))
     for name, value in mapping(row.facts.get("values")).items():
-        if isinstance(value, str) and name in given and name not in row.changes:
+        # Once a request has ended its payload is forgotten, and with it whose a value was.
+        is_theirs = name in given or not row.payload
+        if isinstance(value, str) and is_theirs and name not in row.changes:
             yield value
     for name, value, _ in literals(row.payload):
         if isinstance(value, str) and name not in row.changes:

@@ -40,6 +40,8 @@ TINY = 0.01
 SUPERSEDED = "ended by an edit of the policy"
 """What became of a request that the server itself took back."""
 
+UNREADABLE = "cannot be read any more: somebody edited it in the state"
+
 SHORT = 8
 """Characters of a prompt_id that tell it from others."""
 
@@ -57,6 +59,8 @@ def summary(row: ApprovalRow) -> str:
     there is to tell, so that stands in quotation marks.
     """
     facts = row.facts
+    if facts.get("unreadable") is True:
+        return UNREADABLE
     if row.kind == QUESTION:
         return f"the agent asks: {quote(facts.get('action', ''), GLANCE).in_marks}"
     if "graph" in facts or "workflow" in facts:

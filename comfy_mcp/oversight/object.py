@@ -46,7 +46,8 @@ def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str,
     ``agent_words`` has ``action`` (a text or None) and the lists ``values``, ``inputs``, ``args``
     and ``context``, whose items are ``{"name", "text", "cut", "hidden", "changeable"}``, with a
     ``value`` if that is a number, a bool or a text that is shown whole, and ``json`` if it is a
-    list or an object; and with an ``origin``: agent, person, chance or default.
+    list or an object; and with an ``origin``: agent, person, chance or default, and unknown once
+    the request has ended.
     ``inputs`` are those of a graph that the agent wrote, by ``NODE.input``.
     ``lines`` are the facts as ``[label, text]``, for people; ``summary`` is one line.
     """
@@ -133,9 +134,11 @@ def agent_words(
 
 
 def _origin(row: ApprovalRow, part: str, name: str) -> str:
-    """Whose word a value is: agent, person, chance or default."""
+    """Whose word a value is: agent, person, chance, default; or unknown, once that is forgotten."""
     if part != "args" and name in row.changes:
         return "person"
+    if part == "values" and not row.payload:
+        return "unknown"
     if part != "values" or name in mapping(mapping(row.payload.get("args")).get("params")):
         return "agent"
     return "chance" if name in items(row.payload.get("drawn")) else "default"

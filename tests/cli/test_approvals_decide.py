@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from contextlib import chdir
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_what_was_changed_is_printed(state: Path, capsys: pytest.CaptureFixture[
         "  steps: 50 -> 20",
     ]
     assert standing(state).payload["graph"]["2"]["inputs"]["text"] == "a=b\x1b[2J\nc"
+
+
+def test_the_example_of_the_docs_works_on_the_shipped_workflow(state: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text(encoding="utf-8")
+    (words,) = re.findall(r"^`approve ID (--set steps=[^`]*)`", page, re.MULTILINE)
+    (more,) = re.findall(r"^\(`(--set \d+\.[^`]*)`\)", page, re.MULTILINE)
+
+    assert approve(state, ONE, *words.split(), *more.split()) == 0
+
+    assert standing(state).changes == {
+        "steps": [50, 20],
+        "width": [2048, 1024],
+        "5.denoise": [1.0, 0.8],
+    }
 
 
 def test_a_change_that_changes_nothing_is_said_so(

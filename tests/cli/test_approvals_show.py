@@ -213,14 +213,14 @@ def test_what_is_cut_is_whole_by_the_command_that_is_shown(
 
     assert command(state, "show", ONE) == 0
     short = capsys.readouterr().out
-    (line,) = [one for one in short.splitlines() if one.endswith(" --full")]
+    (line,) = [one for one in short.splitlines() if f"approvals show {ONE} --full" in one]
     words = shlex.split(line)
     assert run(words[words.index("approvals") :]) == 0
     whole = capsys.readouterr().out
 
     assert "and the end" not in short
     # The agent's text, the person's, and the line that tells the change.
-    assert short.count("--full shows") == 4
+    assert short.count("--full shows") == 3
     assert whole.count("and the end") == 3
     assert "--full" not in whole
 
@@ -317,6 +317,8 @@ def test_a_yes_that_was_used_is_told_with_its_giver(
     shown = capsys.readouterr().out
     assert "approved by ada (terminal), used  ci-bot" in shown
     assert "status      approved, used" in shown
+    assert "Chosen by the agent" not in shown
+    assert re.search(r"\nValues, the agent's and others .*\n(.*\n)*  prompt +\"a red fox\"", shown)
 
 
 def test_a_job_that_ended_since_is_told_as_it_is(

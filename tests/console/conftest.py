@@ -15,11 +15,15 @@ from tests.oversight.asked import HOST, NOW
 
 
 class Times:
-    """The clocks of one test: *ms* is the state's, *s* that of keys and sessions."""
+    """The clocks of one test: *ms* is the state's, *s* that of keys and sessions.
+
+    *looks* is how often somebody looked at the latter: whoever looks for a session does.
+    """
 
     def __init__(self) -> None:
         self.ms = NOW + 60_000
         self.s = 1_000.0
+        self.looks = 0
 
     def now_ms(self) -> int:
         """The state's time."""
@@ -27,6 +31,7 @@ class Times:
 
     def clock(self) -> float:
         """The time of keys and sessions."""
+        self.looks += 1
         return self.s
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from comfy_mcp.console.app import Console, started
 from comfy_mcp.oversight.state import user
 from comfy_mcp.settings import Address, Settings
+from comfy_mcp.store.asked import Ruling
 from comfy_mcp.store.protocol import Freeze
 from comfy_mcp.store.sqlite import SqliteStore
-from tests.console.caller import Caller, Terminal, signed_in
+from tests.console.caller import SECONDS, Caller, Terminal, connected, read, signed_in, until
 from tests.console.conftest import Times
 from tests.oversight.asked import HOST, HOUR, parked, policy_file, question, run_request
 
@@ -135,17 +137,29 @@ async def test_what_was_decided_is_not_decided_again(
     operator: Caller, store: SqliteStore, times: Times
 ) -> None:
     await parked(store, question(), times.ms)
-    await operator.post(f"/api/approvals/{ID}/deny")
+    taken_back = Ruling("cancelled", {"channel": "agent"})
+    await store.rule(times.ms, ID, taken_back, {"kind": "approval", "action": "cancelled"})
     before = await store.head()
 
     said = await operator.post(f"/api/approvals/{ID}/approve")
 
     assert said.status == 409
-    assert said.values["approval"]["status"] == "denied"
+    assert said.values["approval"]["status"] == "cancelled"
     assert await store.head() == before
 
 
-async def test_of_many_who_decide_at_the_same_moment_one_does(
+async def test_a_no_can_be_turned_into_a_yes(
+    operator: Caller, store: SqliteStore, times: Times
+) -> None:
+    await parked(store, question(), times.ms)
+    await operator.post(f"/api/approvals/{ID}/deny")
+
+    said = await operator.post(f"/api/approvals/{ID}/approve")
+
+    assert (said.status, said.values["approval"]["status"]) == (200, "approved")
+
+
+async def test_of_many_who_say_the_same_at_the_same_moment_one_decides(
     operator: Caller, store: SqliteStore, times: Times
 ) -> None:
     await parked(store, question(), times.ms)
@@ -157,9 +171,38 @@ async def test_of_many_who_decide_at_the_same_moment_one_does(
     row = await store.approval(ID, times.ms)
     assert row is not None
     done = [one for one in said if one.status == 200]
-    # A yes may still be taken back by a no, as on the terminal; a no is for good.
-    assert row.status == "denied" or len(done) == 1
-    assert len(done) <= 2
+    told = [one.record["action"] for one in await store.tail(20) if "by" in one.record]
+    # A yes may be taken back, and a no: each of them once, and each is written down.
+    assert len(told) == len(done)
+    assert all(one != after for one, after in itertools.pairwise(told))
+    assert told[-1] == row.status
+
+
+async def begun(caller: Caller, path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+    """A POST of which everything is there but the last byte."""
+    told = caller.headers("POST", {"Content-Length": str(len(body))})
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {told[name]}" for name in told), "", ""]
+    writer.write("\r\n".join(lines).encode() + body[:-1])
+    await writer.drain()
+
+
+@pytest.mark.parametrize("out", ["/api/sign-out", "/api/sign-out-all"])
+async def test_who_signs_out_while_a_yes_is_on_its_way_has_not_said_it(
+    operator: Caller, store: SqliteStore, times: Times, out: str
+) -> None:
+    await parked(store, question(), times.ms)
+    before = await store.head()
+
+    async with asyncio.timeout(SECONDS), connected(operator.port) as (reader, writer):
+        looks = times.looks
+        await begun(operator, f"/api/approvals/{ID}/approve", b'{"reason":"yes"}', writer)
+        await until(lambda: times.looks > looks)
+        assert (await operator.post(out)).status == 204
+        writer.write(b"}")
+        said = read(await reader.read())
+
+    assert said.status == 401
+    assert await store.head() == before
 
 
 async def test_a_request_that_is_not_there_is_not_decided(operator: Caller) -> None:

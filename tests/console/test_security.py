@@ -13,7 +13,7 @@ from comfy_mcp.console.routes import Route
 from comfy_mcp.console.security import check_peer
 from comfy_mcp.oversight.freezing import freeze
 from comfy_mcp.store.sqlite import SqliteStore
-from tests.console.caller import Caller, Said
+from tests.console.caller import Caller, Said, Terminal, signed_in
 from tests.oversight.asked import NOW, parked, question
 
 pytestmark = pytest.mark.anyio
@@ -255,33 +255,124 @@ async def test_without_a_session_nothing_is_told_and_nothing_is_done(
     assert await store.head() == before
 
 
-async def test_with_the_cookie_but_without_the_page_s_token_nothing_is_done(
+def wrong_tokens(operator: Caller) -> list[str | None]:
+    """What is none of *operator*'s tokens."""
+    wrong = ["", "0" * 64, operator.token[:-1], operator.token + "0", "\xe9" * 64]
+    return [None, *wrong, operator.cookie.partition("=")[2]]
+
+
+async def test_with_the_cookie_alone_nothing_is_told_and_nothing_is_done(
     console: Console, operator: Caller, store: SqliteStore
 ) -> None:
+    # A browser shows it to every server of this machine, whatever its port.
     await parked(store, question())
     before = await store.head()
-    tokens = [None, "", "0" * 64, operator.csrf[:-1], operator.csrf + "0", "\xe9" * 64]
 
     for route, path in routes(console):
-        if route.method == "POST" and route.kind.session:
-            for token in tokens:
-                said = await operator.post(path, {}, {"X-CSRF-Token": token})
-                assert said.status == 403, (path, token)
+        if route.kind.session:
+            for token in wrong_tokens(operator):
+                said = await operator.ask(route.method, path, headers={"X-CSRF-Token": token})
+                assert said.status == 401, (path, token)
+                assert set(said.values) == {"error", "fix"}
 
     assert await store.head() == before
     assert (await operator.get("/api/session")).status == 200
 
 
-async def test_the_token_of_another_session_is_none_of_this_one(
-    console: Console, operator: Caller, terminal: object
+async def test_with_the_page_s_token_alone_nothing_is_told_and_nothing_is_done(
+    console: Console, operator: Caller
 ) -> None:
-    other = Caller(operator.port)
-    console.door.offer()
-    await other.sign_in(terminal.key)  # type: ignore[attr-defined]
+    for route, path in routes(console):
+        if route.kind.session:
+            said = await operator.ask(route.method, path, headers={"Cookie": None})
+            assert said.status == 401, path
 
-    said = await operator.post("/api/freeze", {"grant": "*"}, {"X-CSRF-Token": other.csrf})
 
-    assert said.status == 403
+async def test_the_token_is_told_once_and_by_nothing_else(
+    console: Console, operator: Caller, store: SqliteStore
+) -> None:
+    await parked(store, question())
+
+    assert len(operator.token) == 64  # 256 bits
+    for route, path in routes(console):
+        if path == "/api/events" or route.method != "GET":
+            continue
+        said = await operator.get(path)
+        assert operator.token.encode() not in said.body, path
+        assert operator.token not in str(said.headers), path
+    async with operator.events() as stream:
+        assert operator.token not in str(await stream.state())
+
+
+@pytest.mark.parametrize("path", ["/api/session", "/api/audit?count=5", f"/api/approvals/{ID}"])
+async def test_what_a_browser_loads_without_headers_has_the_token_in_its_address(
+    operator: Caller, store: SqliteStore, path: str
+) -> None:
+    await parked(store, question())
+    more = "&" if "?" in path else "?"
+    without: dict[str, str | None] = {"X-CSRF-Token": None}
+
+    said = await operator.get(f"{path}{more}t={operator.token}", without)
+    wrong = await operator.get(f"{path}{more}t={operator.token[::-1]}", without)
+    twice = await operator.get(f"{path}{more}t={operator.token}&t={operator.token}", without)
+    both = await operator.get(f"{path}{more}t={operator.token}", {"X-CSRF-Token": "0" * 64})
+
+    assert [one.status for one in (said, wrong, twice, both)] == [200, 401, 400, 401]
+
+
+async def test_an_address_has_no_effect_even_with_the_token_in_it(
+    console: Console, operator: Caller, store: SqliteStore
+) -> None:
+    before = await store.head()
+
+    for route, path in routes(console):
+        if route.method == "POST" and route.kind.session:
+            said = await operator.post(f"{path}?t={operator.token}", {}, {"X-CSRF-Token": None})
+            assert said.status == 401, path
+
+    assert await store.head() == before
+
+
+async def test_the_token_in_an_address_is_written_down_nowhere(
+    console: Console,
+    operator: Caller,
+    terminal: Terminal,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    route = next(one for one in console.reception.routes if one.path == "/api/audit")
+
+    async def broken(_: object) -> None:
+        raise RuntimeError("It broke.")
+
+    object.__setattr__(route, "handler", broken)
+
+    said = await operator.get(f"/api/audit?t={operator.token}", {"X-CSRF-Token": None})
+
+    assert said.status == 500
+    assert "It broke." in caplog.text
+    assert operator.token not in caplog.text
+    assert operator.token not in str(terminal.said)
+
+
+async def test_the_token_of_another_session_is_none_of_this_one(
+    console: Console, operator: Caller, terminal: Terminal
+) -> None:
+    other = await signed_in(console, terminal)
+
+    said = await operator.post("/api/freeze", {"grant": "*"}, {"X-CSRF-Token": other.token})
+
+    assert said.status == 401
+
+
+async def test_a_cookie_that_another_server_of_this_machine_has_put_in_front_does_no_harm(
+    operator: Caller,
+) -> None:
+    name = operator.cookie.partition("=")[0]
+    put = f'{name}=planted; a=b; {name}=; {name}="x y"; {operator.cookie}; {name}=last'
+
+    assert (await operator.get("/api/session", {"Cookie": put})).status == 200
+    assert (await operator.post("/api/sign-out", {}, {"Cookie": put})).status == 204
+    assert (await operator.get("/api/session")).status == 401
 
 
 async def test_the_cookie_of_another_port_is_nothing_here(operator: Caller) -> None:
@@ -412,6 +503,10 @@ async def test_a_body_of_another_shape_is_refused_and_does_nothing(
         b"\xff\xfe",
         b'{"reason":"\\ud800"}',
         b"[" * 60_000,
+        '{"reason":"yes"}'.encode("utf-16"),
+        '{"reason":"yes"}'.encode("utf-16-le"),
+        '{"reason":"yes"}'.encode("utf-32-be"),
+        '{"reason":"yes"}'.encode("utf-8-sig"),
     ],
 )
 async def test_what_is_no_json_object_is_refused(
@@ -428,7 +523,9 @@ async def test_what_is_no_json_object_is_refused(
     assert (said.status, await store.head()) == (400, before)
 
 
-@pytest.mark.parametrize("name", ["Origin", "X-CSRF-Token", "Content-Type", "Sec-Fetch-Site"])
+@pytest.mark.parametrize(
+    "name", ["Origin", "X-CSRF-Token", "Content-Type", "Sec-Fetch-Site", "Cookie"]
+)
 async def test_a_header_that_is_there_twice_is_refused(operator: Caller, name: str) -> None:
     told = operator.headers("POST", {"Content-Length": "2"})
     lines = [f"{known}: {told[known]}" for known in told]

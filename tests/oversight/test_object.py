@@ -144,7 +144,8 @@ async def test_nodes_come_in_the_order_of_their_numbers(store: Store) -> None:
 
 
 async def test_texts_are_whole_for_who_asks(store: Store) -> None:
-    row = await parked(store, run_request(prompt=LONG))
+    whole = LONG.strip()
+    row = await parked(store, run_request(prompt=whole))
 
     (prompt,) = [
         one
@@ -152,7 +153,7 @@ async def test_texts_are_whole_for_who_asks(store: Store) -> None:
         if one["name"] == "prompt"
     ]
 
-    assert (prompt["text"], prompt["cut"], prompt["value"]) == (LONG.strip(), 0, LONG.strip())
+    assert (prompt["text"], prompt["cut"], prompt["value"]) == (whole, 0, whole)
 
 
 async def test_what_a_person_changed_in_a_graph_is_told_once(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from comfy_mcp.oversight.watching import MOST, Seen, Watcher
@@ -108,7 +110,8 @@ async def test_a_flood_hides_no_answer(store: Store) -> None:
     watcher = Watcher(store)
     await watcher.look(NOW)
     for number in range(2, MOST + 10):
-        await parked(store, question(number))
+        # Of many agents: one alone may not ask that often.
+        await parked(store, replace(question(number), grant=f"bot-{number // 50}"))
     await rule(store, 1, APPROVED)
 
     assert ("approved", 1) in news(await watcher.look(NOW))

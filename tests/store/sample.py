@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from comfy_mcp.store import (
@@ -125,3 +128,15 @@ async def approved(
     assert moved
     assert row is not None
     return row
+
+
+def edited(folder: Path, statement: str) -> None:
+    """Somebody's edit, past every check."""
+    with closing(connected(folder)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        assert connection.execute(statement).rowcount > 0
+
+
+def connected(folder: Path) -> sqlite3.Connection:
+    """The state's file, past the store."""
+    return sqlite3.connect(folder / "guard.db")

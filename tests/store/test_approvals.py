@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from comfy_mcp.errors import StateError
-from comfy_mcp.store import ApprovalRow, Crowded, Parked, Ruling, Store
+from comfy_mcp.store import Admitted, ApprovalRow, Crowded, Parked, Ruling, Store
 from comfy_mcp.store.asked import (
     APPROVED,
     CALL,
     CANCELLED,
+    CLIENT,
     DENIED,
     EXPIRED,
     MOVES,
@@ -228,6 +229,30 @@ async def test_a_request_moves_as_the_table_says_and_only_an_admission_spends(
         assert (row.status, row.by, row.reason, row.decided_ms) == (to, PERSON, "Because.", now_ms)
     else:
         assert row == before
+
+
+async def test_only_an_operator_turns_a_no_into_a_yes_and_only_until_it_is_forgotten(
+    store: Store,
+) -> None:
+    await brought_to(store, DENIED)
+    log = await told(store)
+
+    for by in ({**PERSON, "assurance": CLIENT}, {**PERSON, "assurance": "any"}, GUARD, {}):
+        for grant in (None, "ann"):
+            ruling = Ruling(APPROVED, by)
+            assert not (await store.rule(NOW, "apr_1", ruling, {}, grant=grant))[0]
+    assert not (await store.rule(END, "apr_1", YES, {}))[0]
+    assert await store.approval_status("apr_1", END) == DENIED
+    assert await told(store) == log
+
+
+async def test_a_no_becomes_a_yes_in_its_last_millisecond(store: Store) -> None:
+    await brought_to(store, DENIED)
+    moved, row = await store.rule(END - 1, "apr_1", YES, {})
+    assert moved
+    assert row is not None
+    assert (row.status, row.payload) == (APPROVED, a_request().payload)
+    assert isinstance(await store.admit(spending(now_ms=END - 1)), Admitted)
 
 
 async def test_a_request_that_is_not_there_cannot_be_decided(store: Store) -> None:
