@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -48,6 +48,7 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
         StateError: the state cannot be read.
     """
     latest: deque[str] = deque(maxlen=LATEST)
+    told: dict[str, str] = {}
     revisions = Revisions()
     hint = f"All about one: {named(folder, 'show', 'ID')}"
     with Live(console=console, auto_refresh=False) as view:
@@ -58,30 +59,35 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
             latest.extend(news_line(one, at_ms) for one in done)
             void = await asyncio.to_thread(revisions.void, seen.pending)
             most = max(1, min(SHOWN, (console.height - AROUND) // EACH))
-            view.update(
-                picture(seen.pending, latest, hint, at_ms, void=void, most=most), refresh=True
-            )
+            # An agent may have written much, and what waits does not change.
+            told = {
+                row.approval_id: told.get(row.approval_id) or what(row)
+                for row in seen.pending[:most]
+            }
+            view.update(picture(seen.pending, told, latest, hint, at_ms, void=void), refresh=True)
             await asyncio.sleep(look_seconds)
 
 
 def picture(
     pending: tuple[ApprovalRow, ...],
+    told: Mapping[str, str],
     latest: Iterable[str],
     hint: str,
     at_ms: int,
     *,
-    void: frozenset[str] = frozenset(),
-    most: int = SHOWN,
+    void: frozenset[str],
 ) -> RenderableType:
     """Title, table, the *latest* news, each cut to one line, and the *hint*.
 
-    *void* are the ids of requests that an edit of the policy made void.
+    *told* has what is asked by those in the table, by their ids; *void* are the ids of requests
+    that an edit of the policy made void.
     """
-    more = len(pending) - most
+    shown = [row for row in pending if row.approval_id in told]
+    more = len(pending) - len(shown)
     notes = [f"and {more} more"] if more > 0 else []
     parts: list[RenderableType] = [Text(_title(len(pending)), "bold")]
-    parts += _table(pending[:most], at_ms, void) if pending else []
-    notes += [VOID] if any(row.approval_id in void for row in pending[:most]) else []
+    parts += _table(shown, told, at_ms, void) if shown else []
+    notes += [VOID] if any(row.approval_id in void for row in shown) else []
     for note in (*notes, *latest):
         # A word of an agent at the margin could be taken for a line of ours.
         parts.append(Text(one_line(note), "dim", no_wrap=True, overflow="ellipsis"))
@@ -94,17 +100,18 @@ def _title(count: int) -> str:
 
 
 def _table(
-    pending: tuple[ApprovalRow, ...], at_ms: int, void: frozenset[str]
+    shown: list[ApprovalRow], told: Mapping[str, str], at_ms: int, void: frozenset[str]
 ) -> list[RenderableType]:
     rows: list[tuple[str, ...]] = []
     styles: list[str] = []
-    for row in pending:
+    for row in shown:
         left_ms = max(0, row.expires_ms - at_ms)
         fresh = at_ms - row.created_ms < FRESH_MS
         is_void = row.approval_id in void
         left = "void" if is_void else duration(left_ms)
         mark = "NEW" if fresh else ""
-        rows.append((mark, plain(row.approval_id), left, plain(row.grant, GRANT), what(row)))
+        words = told[row.approval_id]
+        rows.append((mark, plain(row.approval_id), left, plain(row.grant, GRANT), words))
         style = "bold yellow" if left_ms < SOON_MS else "bold" if fresh else ""
         styles.append("dim" if is_void else style)
     return list(drawn(HEADINGS, rows, styles))

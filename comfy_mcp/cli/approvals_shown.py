@@ -80,10 +80,9 @@ def show(
 ) -> None:
     """All that a person needs to decide *row*, and how to; *void*: no yes would be of use."""
     screen.say(heading(row), "bold")
-    if void:
-        screen.fields([("VOID", VOID)])
     told = list(_facts(row, now_ms, full=full))
-    screen.fields([(label, text) for label, text, _ in told])
+    warning = [("VOID", VOID.removeprefix("void: "))] if void else []
+    screen.fields([*warning, *((label, text) for label, text, _ in told)])
     most, values = (MOST_WHOLE, WHOLE_WORDS) if full else (WORDS, MOST_WORDS)
     words = agent_words(row, most, values)
     show_words(screen, words, full=full)

@@ -46,7 +46,9 @@ def run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # Once it was told to end, it ends as such, however often it is told.
+        if signal.getsignal(signal.SIGTERM) is _terminate:
+            signal.signal(signal.SIGTERM, before)
     return status
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,7 +95,7 @@ class Cards:
         """The last others, newest first."""
         return tuple(self._known[name] for name in self._decided)
 
-    async def list(self, now_ms: int) -> None:
+    async def look(self, now_ms: int) -> None:
         """Find out which there are, and how they stand.
 
         Raises:
@@ -168,21 +168,32 @@ def _stands(row: ApprovalRow) -> tuple[object, ...]:
 
 def _card(row: ApprovalRow, now_ms: int) -> Card:
     """What is known of *row* without its payload."""
-    told = _told(row, now_ms)
-    unreadable = row.facts.get("unreadable") is True or "unreadable" in told
     facts = {key: row.facts[key] for key in ("policy_files",) if key in row.facts}
-    text = as_text(_short(told))
-    if unreadable:
-        text = _unreadable(text)
-    due = _NEVER if unreadable else 0.0
-    return Card(row.approval_id, row.grant, row.policy, facts, _stands(row), text, due=due)
+    known = (row.approval_id, row.grant, row.policy, facts, _stands(row))
+    text = _text(row, now_ms, _short)
+    if text is None or row.facts.get("unreadable") is True:
+        bare = replace(row, facts={"unreadable": True}, payload={}, changes={}, by={})
+        return Card(*known, _unreadable(as_text(_lasting(as_object(bare, now_ms)))), due=_NEVER)
+    return Card(*known, text)
 
 
 def _whole(row: ApprovalRow, now_ms: int) -> str | None:
     if not _fits(row.payload):
         return None
-    text = as_text(_told(row, now_ms))
-    return text if len(text) <= MOST_WHOLE else None
+    text = _text(row, now_ms, _lasting)
+    return text if text is not None and len(text) <= MOST_WHOLE else None
+
+
+def _text(
+    row: ApprovalRow, now_ms: int, shape: Callable[[dict[str, Any]], dict[str, Any]]
+) -> str | None:
+    """*row* as JSON in that shape; None if it is beyond telling."""
+    try:
+        return as_text(shape(as_object(row, now_ms)))
+    except Exception:
+        # Somebody edited it in the state. The others are shown all the same.
+        log.exception("The request %.40r cannot be shown as it is.", row.approval_id)
+        return None
 
 
 def _fits(payload: Mapping[str, Any]) -> bool:
@@ -194,16 +205,8 @@ def _fits(payload: Mapping[str, Any]) -> bool:
     return True
 
 
-def _told(row: ApprovalRow, now_ms: int) -> dict[str, Any]:
-    try:
-        told = as_object(row, now_ms)
-    except Exception:
-        # Somebody edited it in the state. The others are shown all the same.
-        log.exception("The request %.40r cannot be shown as it is.", row.approval_id)
-        facts = {"unreadable": True}
-        told = as_object(replace(row, facts=facts, payload={}, changes={}, by={}), now_ms)
-        told["unreadable"] = True
-    return {key: told[key] for key in told if key not in AGEING}
+def _lasting(one: dict[str, Any]) -> dict[str, Any]:
+    return {key: one[key] for key in one if key not in AGEING}
 
 
 def _short(one: dict[str, Any]) -> dict[str, Any]:
@@ -212,7 +215,7 @@ def _short(one: dict[str, Any]) -> dict[str, Any]:
     left = sum(len(words[key]) for key in LISTS) + words["left_out"]
     lists: dict[str, list[object]] = {key: [] for key in LISTS}
     words = {"action": words["action"], **lists, "left_out": left}
-    return {**one, "agent_words": words, "shortened": True}
+    return {**_lasting(one), "agent_words": words, "shortened": True}
 
 
 def _unreadable(text: str) -> str:

@@ -109,7 +109,7 @@ class Looking:
         shelf = replace(before.shelf, open_=await self._open())
         fresh = before.head is None or head.seq != before.head.seq
         if mark != before.mark:
-            await self._cards.list(now_ms)
+            await self._cards.look(now_ms)
         await self._cards.fill(now_ms)
         cards = self._cards
         before = replace(before, asked=cards.asked, decided=cards.decided, mark=mark)

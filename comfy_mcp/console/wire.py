@@ -104,7 +104,7 @@ class _Server(web.Server):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=self._bounds.idle_s,
             logger=_UNTOLD,
-            access_log=None,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - aiohttp's own way to have none
+            access_log=None,  # pyright: ignore[reportArgumentType] - aiohttp's own way to have none
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             lingering_time=LINGER_S,
@@ -163,12 +163,7 @@ class _Handler(web.RequestHandler):
 
     def _wait(self) -> None:
         self._heads = self._request_count
-        self._timer = asyncio.get_running_loop().call_later(self._head_s, self._late)
-
-    def _late(self) -> None:
-        self._timer = None
-        if self._is_idle():
-            _hang_up(self)
+        self._timer = asyncio.get_running_loop().call_later(self._head_s, _hang_up, self)
 
     def _forget(self) -> None:
         self._heads = self._request_count

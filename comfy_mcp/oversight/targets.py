@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from comfy_mcp.oversight.values import objects
 from comfy_mcp.store.asked import ApprovalRow
@@ -22,7 +24,7 @@ async def as_they_are(store: Store, row: ApprovalRow) -> ApprovalRow:
     touched = objects(row.facts.get("targets"))
     if not touched:
         return row
-    told = []
+    told: list[Mapping[str, Any]] = []
     for one in touched:
         job = await store.job(str(one.get("prompt_id", "")))
         moved = job is not None and job.status != one.get("status")

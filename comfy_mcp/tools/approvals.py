@@ -141,7 +141,7 @@ async def get_approval(
     return Approval(
         **_line(row, app),
         kind="question" if row.kind == QUESTION else "call",
-        reason=plain(row.reason, MOST_REASON) or None,
+        reason=_reason(row),
         changes=bounded(row.changes, MOST_VALUE) or None,
         context=dict(row.payload["context"]) if answered else None,
         prompt_id=row.prompt_id,
@@ -224,3 +224,10 @@ def _line(row: ApprovalRow, app: App) -> dict[str, Any]:
         "what": what(row),
         "expires_in_s": left_ms / 1000 if row.status in {PENDING, APPROVED} else None,
     }
+
+
+def _reason(row: ApprovalRow) -> str | None:
+    """The person's words; the guard's own word for a request that it ended is not one of them."""
+    if row.by.get("channel") == "guard":
+        return "The policy was edited, which ended this request."
+    return plain(row.reason, MOST_REASON) or None

@@ -47,6 +47,8 @@ def approval_next(row: ApprovalRow, app: App, caller: Caller) -> str | None:
         return f"Tell the user: {who}. Do not ask for the same again."
     if row.status == SPENT and row.prompt_id and may("get_job"):
         return f'A yes holds once. Its job: get_job("{row.prompt_id}")'
+    if row.kind == QUESTION and row.status == APPROVED and row.changes:
+        return "The answer is yes, to what context says now: a person changed it."
     if not may(row.tool):
         return None
     return _ASKED[row.kind == QUESTION].get(row.status, "").format(_call(row)) or None

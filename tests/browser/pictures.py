@@ -112,8 +112,8 @@ async def scene(home: House, studio: Client, night: Client) -> None:
     await call(night, "run_workflow", parked(small("an old mill in a meadow", 8)))
     denied = await call(night, "interrupt_execution", {"prompt_id": running["prompt_id"]})
     await home.command("approvals", "deny", denied["approval_id"], "--reason", "Let it finish.")
-    await call(studio, "request_approval", QUESTION)
     await call(studio, "run_workflow", parked(run))
+    await call(studio, "request_approval", QUESTION)
 
 
 QUESTION: Mapping[str, Any] = {

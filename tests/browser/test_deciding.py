@@ -134,7 +134,7 @@ async def test_a_refused_change_leaves_the_request_as_it_was(home: House, desk: 
         await operator.button("Approve with 2 changes", operator.cards).click()
         await expect(operator.cards.locator(".error")).to_contain_text("Nothing was decided")
 
-        await operator.button("Leave as asked", operator.cards).click()
+        await operator.button("Cancel", operator.cards).click()
         await expect(operator.cards.locator(".error")).to_be_hidden()
         await operator.button("Approve", operator.cards).click()
         await expect(operator.cards.locator(".outcome")).to_contain_text("Approved")
@@ -204,26 +204,112 @@ async def test_a_request_that_nobody_answers_expires_before_ones_eyes(
         await expect(operator.cards).to_have_count(0)
 
 
-async def test_nothing_can_be_decided_in_the_moment_in_which_cards_move(
+WATCH = """() => {
+  const list = document.querySelector("#requests-list");
+  const look = () => [...list.querySelectorAll("[data-does=approve]")]
+    .map((one) => one.getAttribute("aria-disabled"));
+  new MutationObserver(() => { window.off = look(); }).observe(list, { childList: true });
+}"""
+
+
+async def test_a_card_that_just_came_decides_nothing_and_moves_no_other(
     home: House, desk: Desk
 ) -> None:
-    watch = """() => {
-      const list = document.querySelector("#requests-list");
-      new MutationObserver(() => {
-        const buttons = [...list.querySelectorAll("[data-does=approve], [data-does=deny]")];
-        window.off = buttons.map((one) => one.getAttribute("aria-disabled"));
-      }).observe(list, { childList: true });
-    }"""
     async with desk() as operator, home.agent() as agent:
         await call(agent, "run_workflow", parked(lighthouse(steps=3)))
         await expect(operator.button("Approve")).to_be_enabled()
-        await operator.page.evaluate(watch)
+        await operator.page.evaluate(WATCH)
         await call(agent, "run_workflow", parked(lighthouse(steps=4)))
         await expect(operator.cards).to_have_count(2)
 
-        assert await operator.page.evaluate("window.off") == ["true"] * 4
-        await expect(operator.cards.first).to_contain_text("4 steps")
-        await expect(operator.button("Approve").first).to_be_enabled()
+        assert await operator.page.evaluate("window.off") == ["false", "true"]
+        await expect(operator.cards.first).to_contain_text("3 steps")
+        await expect(operator.button("Approve").nth(1)).to_be_enabled()
+
+
+async def test_a_card_that_moved_decides_nothing_for_a_moment(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        first = await call(agent, "run_workflow", parked(lighthouse(steps=3)))
+        await call(agent, "run_workflow", parked(lighthouse(steps=4)))
+        await expect(operator.button("Approve").nth(1)).to_be_enabled()
+        await operator.page.evaluate(WATCH)
+        await call(agent, "cancel_approval", {"approval_id": first["approval_id"]})
+        await expect(operator.cards).to_have_count(1)
+
+        assert await operator.page.evaluate("window.off") == ["true"]
+        await expect(operator.button("Approve")).to_be_enabled()
+
+
+async def test_beyond_three_requests_each_is_one_line_until_it_is_opened(
+    home: House, desk: Desk, screen: Screen
+) -> None:
+    async with desk(screen) as operator, home.agent() as agent:
+        for steps in (3, 4, 5, 6):
+            await call(agent, "run_workflow", parked(lighthouse(steps=steps)))
+        await expect(operator.button("Approve")).to_have_count(3)
+        last = operator.cards.nth(3)
+        await expect(last).to_contain_text("Run txt2img for studio")
+        assert await operator.fits()
+        await operator.page.get_by_role("button", name="new request").click()
+        await last.locator(".line").click()
+
+        await expect(last).to_contain_text("6 steps")
+        await expect(operator.button("Approve")).to_have_count(4)
+
+
+async def test_a_long_text_is_shown_and_changed_as_a_whole(home: House, desk: Desk) -> None:
+    words = f"{'a calm sea ' * 300}and a lighthouse"
+    async with desk() as operator, home.agent() as agent:
+        asking = asyncio.create_task(call(agent, "run_workflow", lighthouse(prompt=words)))
+        await expect(operator.cards.locator(".theirs")).to_contain_text("more characters not shown")
+        await operator.button("Show all", operator.cards).click()
+        await expect(operator.cards.locator(".theirs")).to_contain_text("and a lighthouse")
+        await operator.button("Edit", operator.cards).click()
+        prompt = operator.cards.get_by_label("prompt", exact=True)
+        await expect(prompt).to_have_value(words)
+        await prompt.press("End")
+        await prompt.press("Control+End")
+        await prompt.type("!")
+        await operator.button("Approve with 1 change", operator.cards).click()
+
+        assert (await asking)["status"] == "completed"
+        (sent,) = [
+            seen.body for seen in home.host.seen if seen.path.endswith("/prompt") and seen.body
+        ]
+        assert f"{words}!" in json.dumps(sent["prompt"])
+
+
+async def test_a_no_can_still_become_a_yes(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse()))
+        await operator.button("Deny", operator.cards).click()
+        await operator.decided.locator("summary").click()
+        await operator.button("Approve after all").click()
+        await expect(operator.decided).to_contain_text("The agent has not used it yet.")
+
+        job = await call(agent, "run_workflow", lighthouse())
+        assert job["status"] == "completed", job
+
+
+async def test_a_yes_under_a_freeze_says_that_it_waits(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse()))
+        await expect(operator.cards).to_have_count(1)
+        await operator.freeze("Everybody")
+        await expect(operator.page.locator("#freeze-state")).to_have_text("Everybody is frozen")
+        await operator.button("Approve", operator.cards).click()
+
+        await expect(operator.cards.locator(".outcome")).to_contain_text("only once you unfreeze")
+
+
+async def test_the_whole_graph_can_be_read(home: House, desk: Desk) -> None:
+    async with desk() as operator, home.agent() as agent:
+        await call(agent, "run_workflow", parked(lighthouse(prompt="<b>sea</b>")))
+        await operator.cards.get_by_text("The whole graph").click()
+
+        graph = operator.cards.get_by_role("group", name="The whole graph")
+        await expect(graph).to_contain_text('"text": "<b>sea</b>"')
+        await expect(graph).to_contain_text('"class_type": "KSampler"')
 
 
 async def test_a_picture_that_would_be_read_is_shown_until_it_is_another_one(

@@ -169,8 +169,10 @@ async def test_the_page_fits_every_width_and_can_be_read_in_every_light(
         await expect(operator.cards).to_have_count(1)
         await operator.freeze("studio", "for a look")
         await operator.button("Edit", operator.cards).click()
-        for width in (1600, 1100, 768, 390, 360):
+        top = operator.page.locator(".top")
+        for width in (1600, 1100, 900, 640, 390, 360, 320):
             await operator.page.set_viewport_size({"width": width, "height": 800})
             assert await operator.fits(), width
+            assert (await top.bounding_box())["height"] < 160, width
             assert await operator.faint() == [], width
         assert await operator.small() == []

@@ -59,11 +59,18 @@ class CommandLine:
         )
 
     def start(
-        self, *words: str, stdin: int = subprocess.PIPE, env: Mapping[str, str] | None = None
+        self,
+        *words: str,
+        stdin: int = subprocess.PIPE,
+        env: Mapping[str, str] | None = None,
+        under: tuple[str, ...] = (),
     ) -> Process:
-        """Start and leave running; ends with the test's `with`."""
+        """Start, by the program *under* if there is one, and leave running.
+
+        It ends with the test's `with`.
+        """
         return Process(
-            [sys.executable, "-m", "comfy_mcp", *words],
+            [*under, sys.executable, "-m", "comfy_mcp", *words],
             cwd=self.folder,
             env=self.environ(env),
             stdin=stdin,

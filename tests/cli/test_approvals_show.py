@@ -268,7 +268,7 @@ def test_a_request_under_an_edited_policy_is_void(
     assert "pending, void" in rows[ONE]
     assert "void" not in rows[TWO]
     assert "void: the policy was edited; the agent's next call asks anew" in listed
-    assert "VOID  void: the policy was edited" in shown
+    assert "  VOID        the policy was edited; the agent's next call asks anew" in shown
     assert f"approvals approve {ONE}" not in shown
     assert f"approvals deny {ONE}" in shown
     assert command(state, "ls", "--json") == 0

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -89,15 +90,12 @@ def test_before_any_server_it_waits_for_one(guard: CommandLine) -> None:
     assert waits.split()[1:3] == ["waits", ONE]
 
 
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="timeout is of GNU coreutils")
 def test_timeout_ends_it_without_a_word(guard: CommandLine) -> None:
     """It sends its signal twice: to the process, and to the group that this is in."""
     asked(guard.state, question(1))
-    with guard.start("approvals", "watch") as process:
+    with guard.start("approvals", "watch", under=("timeout", str(SECONDS))) as process:
         lines(process, 1)
-        process.send_signal(signal.SIGTERM)
-        # Mostly it has the second one while it cleans up after the first.
-        for _ in range(20):
-            process.send_signal(signal.SIGTERM)
         assert end(process, signal.SIGTERM) == (143, "")
 
 

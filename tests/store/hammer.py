@@ -108,20 +108,23 @@ async def for_ever(store: SqliteStore, name: str, count: int) -> None:
 
 
 async def ask_for_ever(store: SqliteStore, name: str, count: int) -> None:
-    """Ask for one run after another, say yes and spend it; tell of each step that was done."""
+    """Ask for one run after another, say yes and spend it; tell of each step that was done.
+
+    Each is asked by somebody else, so that nobody asks too often.
+    """
     by = {"channel": "terminal", "user": name, "assurance": OPERATOR}
     spend = Spend("", "e", "p")
     while True:
         which = f"{name}-{count}"
         new = NewApproval(
-            which, CALL, "ann", "host", "run_workflow", which, spend.effect, spend.policy, {}, {}
+            which, CALL, which, "host", "run_workflow", which, spend.effect, spend.policy, {}, {}
         )
         await store.park(NOW, new, {"asked": which}, most=99)
         tell(f"asked {which}")
         await store.rule(NOW, which, Ruling(APPROVED, by), {"approved": which})
         tell(f"approved {which}")
         call = a_run(name, count, gpu_seconds(0, BUDGET_S))
-        await store.admit(replace(call, spend=replace(spend, approval_id=which)))
+        await store.admit(replace(call, grant=which, spend=replace(spend, approval_id=which)))
         tell(f"spent {which}")
         count += 1
 

@@ -177,7 +177,7 @@ async def test_a_process_killed_while_it_asks_leaves_every_request_whole(
 async def test_a_full_disk_refuses_and_keeps_what_was_admitted(
     started: Callable[..., Process], tmp_path: Path
 ) -> None:
-    process = started("fill", "a", 200_000)
+    process = started("fill", "a", 400_000)
     go(process)
 
     admitted, told = ended(process)

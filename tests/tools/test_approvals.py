@@ -297,7 +297,7 @@ async def test_a_yes_to_a_question_brings_the_context_as_the_person_left_it(sit:
     assert found["context"] == {"model": "sdxl", "steps": 20}
     assert found["changes"] == {"steps": [50, 20]}
     assert found["reason"] == "Less."
-    assert found["next"] == "The answer is yes."
+    assert found["next"] == "The answer is yes, to what context says now: a person changed it."
 
 
 async def test_a_no_to_a_question_brings_its_reason_and_no_context(sit: Sit) -> None:

@@ -63,7 +63,7 @@ export function audit(desk) {
     const filtered = FILTERS.some((name) => at(`audit-${name}`).value.trim());
     show(at("audit-table"), rows.length > 0);
     show(at("audit-none"), rows.length === 0 && next === null);
-    write(at("audit-none"), filtered ? "No row has all of that." : "Nothing is written down yet.");
+    write(at("audit-none"), filtered ? "No row has all of that." : "No entries yet.");
     show(at("audit-more"), next !== null);
     write(at("audit-more"), rows.length < PAGE ? "Look further back" : "Show older rows");
     suggest();

@@ -4,7 +4,8 @@ import { at, el, fill, show } from "./dom.js";
 import { frozen } from "./freeze.js";
 
 const LOST =
-  "The connection is lost. What you see may be old, and nothing can be decided until it is back.";
+  "The connection is lost. What you see may be old, and nothing can be decided. If the console has" +
+  " ended, start comfy-mcp-guard console again and open the link it prints.";
 
 /** Draw them for the last `snapshot`; `retry` is called by the button of a lost connection. */
 export function drawBanners(snapshot, connected, retry) {

@@ -1,13 +1,15 @@
-// One request that waits: everything to decide it by, and the buttons.
+// One request that waits: everything to decide it by, and what its buttons do.
 
-import { el, fill, said, show, write } from "./dom.js";
+import { faceOf, drawFigures } from "./card-face.js";
+import { el, fill, show, write } from "./dom.js";
 import { canChange, editor } from "./edit.js";
-import { rules, story } from "./parts.js";
-import { post } from "./server.js";
-import { figures, headline, sentence, warnings } from "./telling.js";
+import { changed, story } from "./parts.js";
+import { get, post } from "./server.js";
+import { figures } from "./telling.js";
 import { ago, clock, many } from "./words.js";
 
 const SOON_S = 120;
+const STEADY_MS = 700; // after a card came or moved, a click may be meant for what was there before
 
 /** How a request ended: its words, and how they look. */
 export const OUTCOMES = {
@@ -18,23 +20,44 @@ export const OUTCOMES = {
   expired: ["Expired", "off"],
 };
 
+/** The address of one request. */
+export const pathOf = (approval) => `api/approvals/${encodeURIComponent(approval.approval_id)}`;
+
 /**
- * {element, update(approval), tick(), allow()}. `desk` gives now(), queue(), open(pictures, index),
- * mayDecide(), and hears deciding(approval), then decided(approval) or undecided(approval), and
- * learned(approval).
+ * {element, update(approval), tick(), allow(), fold(yes), moved()}. `desk` gives now(), place(),
+ * queue(), isFrozen(grant), open(pictures, index), connected(), and hears deciding(approval), then
+ * decided(approval) or undecided(approval), and learned(approval).
  */
 export function card(approval, desk) {
-  const face = faceOf(approval);
-  const state = { approval, form: null, busy: false, drawn: "" };
+  const face = faceOf(approval, desk);
+  const state = { approval, whole: null, form: null, busy: false, drawn: "", steadyAt: 0 };
 
   face.approve.addEventListener("click", (event) => single(event) && decide("approve"));
   face.deny.addEventListener("click", (event) => single(event) && decide("deny"));
   face.edit.addEventListener("click", () => (state.form ? close() : change()));
+  face.line.addEventListener("click", () => {
+    fold(false);
+    state.opened = true;
+    face.title.focus({ preventScroll: true });
+  });
 
-  function change() {
-    state.form = editor(state.approval, allow);
+  /** The request with all that the agent wrote, uncut. */
+  async function whole() {
+    state.whole ??= await get(pathOf(state.approval));
+    return state.whole;
+  }
+
+  async function change() {
+    try {
+      await whole();
+    } catch (refusal) {
+      fail(refusal);
+      return;
+    }
+    if (state.approval.status !== "pending") return;
+    state.form = editor(state.whole, allow);
     drawBody();
-    write(face.edit, "Leave as asked");
+    write(face.edit, "Cancel");
     state.form.first?.focus();
     allow();
   }
@@ -47,19 +70,23 @@ export function card(approval, desk) {
     allow();
   }
 
+  async function showAll() {
+    try {
+      await whole();
+      if (state.form === null) drawBody();
+    } catch (refusal) {
+      fail(refusal);
+    }
+  }
+
   function drawBody() {
-    const { words, values, rest, targets, inputs, models, nodes } = story(
-      state.approval,
-      desk.open,
-    );
-    const middle = state.form ? state.form.element : [words, values, rest];
-    const side = [inputs, models, nodes].filter(Boolean);
-    const main = [targets, middle].flat().filter(Boolean);
-    fill(
-      face.body,
-      main.length ? el("div", { class: "card-main" }, main) : null,
-      side.length ? el("div", { class: "card-side" }, side) : null,
-    );
+    const told = story(state.whole ?? state.approval, { ...desk, whole, showAll });
+    const middle = state.form ? [state.form.element] : [told.words, told.values, told.rest];
+    const over = state.approval.status !== "pending" ? [changed(state.approval)] : [];
+    const main = [...over, told.targets, ...middle].filter(Boolean);
+    const side = [told.inputs, told.models, told.nodes, told.graph].filter(Boolean);
+    const column = (kind, parts) => (parts.length ? el("div", { class: kind }, parts) : null);
+    fill(face.body, column("card-main", main), column("card-side", side));
     show(face.body, main.length + side.length > 0);
   }
 
@@ -72,8 +99,8 @@ export function card(approval, desk) {
       state.busy = true;
       desk.deciding(state.approval);
       allow();
-      const path = `api/approvals/${encodeURIComponent(state.approval.approval_id)}/${what}`;
-      finish(await post(path, what === "approve" ? { reason, changes } : { reason }));
+      const body = what === "approve" ? { reason, changes } : { reason };
+      finish(await post(`${pathOf(state.approval)}/${what}`, body));
     } catch (refusal) {
       fail(refusal);
     }
@@ -81,7 +108,9 @@ export function card(approval, desk) {
 
   function finish(answer) {
     state.busy = false;
-    write(face.outcome, answer.message);
+    const waits = answer.approval?.status === "approved" && desk.isFrozen(state.approval.grant);
+    const frozen = waits ? " This agent is frozen: it goes on only once you unfreeze it." : "";
+    write(face.outcome, answer.message + frozen);
     face.title.focus({ preventScroll: true });
     desk.decided(answer.approval ?? state.approval);
   }
@@ -95,24 +124,37 @@ export function card(approval, desk) {
     allow();
   }
 
-  const ready = () =>
-    !state.busy && state.approval.status === "pending" && left() > 0 && desk.mayDecide();
-
   const left = () => (state.approval.expires_ms - desk.now()) / 1000;
+
+  const ready = () =>
+    !state.busy &&
+    state.approval.status === "pending" &&
+    left() > 0 &&
+    desk.connected() &&
+    performance.now() >= state.steadyAt;
 
   /** Whether the buttons work now, and what the first one says. */
   function allow() {
     const off = String(!ready());
     face.approve.setAttribute("aria-disabled", off);
     face.deny.setAttribute("aria-disabled", off);
-    const changed = state.form?.count() ?? 0;
+    const count = state.form?.count() ?? 0;
     const words = state.form ? "Approve as asked" : "Approve";
-    write(face.approve, changed ? `Approve with ${many(changed, "change")}` : words);
+    write(face.approve, count ? `Approve with ${many(count, "change")}` : words);
+  }
+
+  /** The card came, or it is somewhere else now: for a moment it decides nothing. */
+  function moved() {
+    state.steadyAt = performance.now() + STEADY_MS;
+    allow();
+    setTimeout(allow, STEADY_MS + 20);
   }
 
   function update(next) {
+    const before = state.approval;
     state.approval = next;
     const pending = next.status === "pending";
+    if (before.status !== next.status) state.whole = null;
     const drawn = stamped([next.status, next.agent_words, next.facts, next.rules]);
     if (drawn !== state.drawn) {
       state.drawn = drawn;
@@ -125,7 +167,9 @@ export function card(approval, desk) {
     if (!pending && !face.outcome.textContent) write(face.outcome, `${words}.`);
     show(face.outcome, !pending);
     show(face.actions, pending);
-    drawFigures(face.numbers, figures(next, pending ? desk.queue() : null));
+    show(face.approve, !next.unreadable);
+    show(face.edit, canChange(next) && !next.unreadable);
+    drawFigures(face.numbers, figures(next, pending ? desk.queue(next) : null));
     tick();
     allow();
   }
@@ -133,12 +177,23 @@ export function card(approval, desk) {
   function tick() {
     const seconds = left();
     const pending = state.approval.status === "pending";
-    write(face.time, pending ? (seconds > 0 ? `${clock(seconds)} left` : "time is up") : "");
-    face.time.classList.toggle("soon", seconds < SOON_S);
+    const words = pending ? (seconds > 0 ? `${clock(seconds)} left` : "time is up") : "";
+    for (const one of [face.time, face.lineTime]) {
+      write(one, words);
+      one.classList.toggle("soon", seconds < SOON_S);
+    }
     write(face.asked, `asked ${ago(state.approval.created_ms, desk.now())}`);
   }
 
-  return { element: face.element, update, tick, allow };
+  /** One line only, until somebody opens it. */
+  function fold(yes) {
+    const folded = yes && !state.opened && state.form === null && !state.busy;
+    show(face.line, folded);
+    show(face.full, !folded);
+  }
+
+  moved();
+  return { element: face.element, update, tick, allow, fold, moved };
 }
 
 /** A second click of a double click was meant for what stood there before. */
@@ -147,95 +202,3 @@ const single = (event) => event.detail <= 1;
 /** Equal for equal values; numbers of any size. */
 export const stamped = (value) =>
   JSON.stringify(value, (_, one) => (typeof one === "bigint" ? String(one) : one));
-
-/** The elements of a card. */
-function faceOf(approval) {
-  const titleId = `ask-${approval.approval_id}`;
-  const button = (does, kind, words) =>
-    el(
-      "button",
-      { type: "button", class: kind, "data-does": does, "aria-describedby": titleId },
-      words,
-    );
-  const face = {
-    time: el("p", { class: "left" }),
-    asked: el("span", { class: "fine" }),
-    title: el("h3", { id: titleId, class: "ask-title", tabIndex: -1 }, headline(approval)),
-    numbers: el("dl", { class: "figures" }),
-    body: el("div", { class: "card-body" }),
-    problem: el("p", { class: "error", role: "alert", hidden: true }),
-    outcome: el("p", { class: "outcome", role: "status", hidden: true }),
-    reason: el("input", { type: "text", maxLength: 500, autocomplete: "off" }),
-    approve: button("approve", "primary", "Approve"),
-    deny: button("deny", "", "Deny"),
-    edit: show(button("edit", "quiet", "Edit"), canChange(approval)),
-  };
-  // A key that is held down repeats: it must not decide what comes under it.
-  for (const one of [face.approve, face.deny])
-    one.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
-  face.actions = el(
-    "div",
-    { class: "actions" },
-    el(
-      "label",
-      { class: "reason" },
-      el("span", {}, "Words for the agent, if you like"),
-      face.reason,
-    ),
-    el("div", { class: "buttons" }, face.approve, face.deny, face.edit),
-  );
-  const words = sentence(approval);
-  face.element = el(
-    "article",
-    { class: "card", "aria-labelledby": titleId, "data-id": approval.approval_id },
-    el("header", { class: "card-head" }, who(approval, face.asked), face.time),
-    face.title,
-    words ? el("p", { class: "ask-words" }, words) : null,
-    warned(approval),
-    rules(approval),
-    face.numbers,
-    face.body,
-    face.problem,
-    face.outcome,
-    face.actions,
-  );
-  return face;
-}
-
-function who(approval, asked) {
-  const { client, facts = {} } = approval;
-  return el(
-    "div",
-    { class: "who" },
-    el("strong", {}, said(approval.grant)),
-    client ? el("span", { class: "fine" }, "calls itself ", said(client)) : null,
-    asked,
-    facts.urgency ? el("span", { class: "chip" }, "says urgency is ", said(facts.urgency)) : null,
-  );
-}
-
-/** What speaks against a quick yes. */
-export function warned(approval) {
-  const found = warnings(approval);
-  return found.length
-    ? el(
-        "ul",
-        { class: "warned" },
-        found.map((one) => el("li", {}, one)),
-      )
-    : null;
-}
-
-function drawFigures(list, found) {
-  const signature = stamped(found);
-  if (list.dataset.signature === signature) return;
-  list.dataset.signature = signature;
-  const cell = ({ label, value, note }) =>
-    el(
-      "div",
-      {},
-      el("dt", {}, label),
-      el("dd", {}, el("span", { class: "big" }, value), el("span", { class: "fine" }, note)),
-    );
-  show(fill(list, found.map(cell)), found.length > 0);
-}

@@ -16,11 +16,16 @@ import { EVERYBODY } from "./words.js";
 let stream = null;
 let ahead = 0; // the server's clock is ahead of this one by so many milliseconds
 let connected = false;
+let place = ""; // the ComfyUI that the page shows
 let last = null;
 
 const desk = {
   now: () => Date.now() + ahead,
-  queue: () => (last?.comfyui?.reachable ? (last.comfyui.queue ?? null) : null),
+  place: () => place,
+  queue: ({ facts }) =>
+    last?.comfyui?.reachable && (facts?.place ?? place) === place ? last.comfyui.queue : null,
+  isFrozen: (grant) =>
+    Boolean(last?.freezes?.some((one) => [grant, EVERYBODY].includes(one.grant))),
   connected: () => connected,
   grants: () => knownGrants(),
   open: viewer(),
@@ -75,6 +80,7 @@ async function start() {
 }
 
 function begin(found) {
+  place = found.place;
   write(at("account-name"), found.user || "Account");
   fill(at("account-words"), "Signed in as ", said(found.user, "name"), ".");
   fill(
@@ -98,6 +104,7 @@ function state(snapshot) {
   const fresh = last === null;
   last = snapshot;
   connected = true;
+  document.body.classList.remove("lost");
   if (Number.isFinite(snapshot.now_ms)) ahead = snapshot.now_ms - Date.now();
   view("desk");
   parts.requests.update(snapshot.approvals ?? []);
@@ -120,6 +127,9 @@ function lost() {
   connected = false;
   if (last === null) away({ message: "The console does not answer. Does it still run?" });
   else {
+    document.body.classList.add("lost");
+    at("host").dataset.tone = "off";
+    write(at("host"), "not connected");
     drawBanners(last, connected, () => stream?.now());
     parts.requests.allow();
   }

@@ -1,9 +1,10 @@
 // A request that was decided: one line, and its whole story behind it.
 
-import { OUTCOMES, stamped, warned } from "./card.js";
-import { el, fill, said, show, write } from "./dom.js";
-import { inWords, rules, story } from "./parts.js";
-import { post } from "./server.js";
+import { warned } from "./card-face.js";
+import { OUTCOMES, pathOf, stamped } from "./card.js";
+import { el, fill, said, show, spaced, write } from "./dom.js";
+import { changed, rules, story } from "./parts.js";
+import { get, post } from "./server.js";
 import { headline, sentence } from "./telling.js";
 import { ago, stamp } from "./words.js";
 
@@ -11,6 +12,7 @@ import { ago, stamp } from "./words.js";
 export function decided(approval, desk) {
   let current = approval;
   let drawn = "";
+  let whole = null;
   const when = el("span", { class: "fine when" });
   const body = el("div", { class: "row-body" });
   const summary = el("summary", {});
@@ -22,6 +24,7 @@ export function decided(approval, desk) {
     const signature = stamped([next.status, next.reason, next.changes, next.by]);
     if (signature !== drawn) {
       drawn = signature;
+      whole = null;
       drawSummary();
       if (body.firstChild) drawBody();
     }
@@ -32,11 +35,23 @@ export function decided(approval, desk) {
     const [words, tone] = OUTCOMES[current.status] ?? ["Expired", "off"];
     fill(
       summary,
-      el("span", { class: "chip", "data-tone": tone }, words),
-      el("span", { class: "row-title" }, headline(current)),
-      el("span", { class: "fine" }, "for ", said(current.grant), by(current)),
-      when,
+      spaced(
+        el("span", { class: "chip", "data-tone": tone }, words),
+        el("span", { class: "row-title" }, headline(current)),
+        el("span", { class: "fine" }, "for ", said(current.grant), by(current)),
+        when,
+      ),
     );
+  }
+
+  async function ask() {
+    whole ??= await get(pathOf(current));
+    return whole;
+  }
+
+  async function showAll() {
+    await ask().catch(() => null);
+    drawBody();
   }
 
   function drawBody() {
@@ -44,31 +59,41 @@ export function decided(approval, desk) {
     fill(
       body,
       current.reason ? el("p", {}, "Words for the agent: ", said(current.reason)) : null,
-      changes(current),
-      current.status === "approved" ? takeBack() : null,
+      changed(current),
+      revision(),
       words ? el("p", { class: "ask-words" }, words) : null,
       warned(current),
       rules(current),
-      Object.values(story(current, desk.open)),
+      Object.values(story(whole ?? current, { ...desk, whole: ask, showAll })),
       origin(current),
     );
   }
 
-  /** A yes that was not used yet can become a no. */
-  function takeBack() {
+  /** A yes that was not used yet can become a no, and a no a yes. */
+  function revision() {
+    if (current.expires_ms <= desk.now()) return null;
+    if (current.status === "approved")
+      return again("deny", "Take the yes back", "The agent has not used it yet.");
+    if (current.status === "denied" && !current.unreadable)
+      return again("approve", "Approve after all", "This can still become a yes.");
+    return null;
+  }
+
+  function again(what, label, words) {
     const problem = el("p", { class: "error", role: "alert", hidden: true });
-    const button = el("button", { type: "button" }, "Take the yes back");
-    button.addEventListener("click", async () => {
+    const button = el("button", { type: "button" }, label);
+    button.addEventListener("click", async (event) => {
+      if (event.detail > 1) return;
       button.disabled = true;
       try {
-        const path = `api/approvals/${encodeURIComponent(current.approval_id)}/deny`;
-        desk.learned((await post(path, { reason: "" })).approval);
+        const body = what === "approve" ? { reason: "", changes: {} } : { reason: "" };
+        desk.learned((await post(`${pathOf(current)}/${what}`, body)).approval);
       } catch (refusal) {
         show(write(problem, refusal.message), true);
         button.disabled = false;
       }
     });
-    return [el("p", { class: "given" }, "The agent has not used it yet. ", button), problem];
+    return [el("p", { class: "given" }, `${words} `, button), problem];
   }
 
   function tick() {
@@ -83,22 +108,6 @@ function by({ status, by: one = {} }) {
   if (status === "expired") return "";
   if (one.assurance === "client") return ", by the agent's own client";
   return one.user ? [", by ", said(one.user), one.channel ? ` (${one.channel})` : ""] : "";
-}
-
-function changes(approval) {
-  const list = approval.changes ?? [];
-  if (!list.length) return null;
-  const rows = list.map(({ name, before, after }) =>
-    el(
-      "li",
-      {},
-      ["Changed ", said(name), ": "],
-      el("s", {}, said(inWords(before))),
-      [" → "],
-      el("b", {}, said(inWords(after))),
-    ),
-  );
-  return el("ul", { class: "changes" }, rows);
 }
 
 const origin = (approval) =>

@@ -84,6 +84,10 @@ export const show = (element, yes) => {
   return element;
 };
 
+/** Parts of a line with a space between each two: it is read aloud and copied with them. */
+export const spaced = (...children) =>
+  nodes(children).flatMap((one, index) => (index ? [document.createTextNode(" "), one] : [one]));
+
 /** Tell those who do not see the page. */
 export function announce(text) {
   write(at("announcer"), text);

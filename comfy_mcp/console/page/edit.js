@@ -3,13 +3,15 @@
 import { el, said } from "./dom.js";
 import { itemsOf } from "./parts.js";
 import { parsed } from "./server.js";
+import { isQuestion } from "./telling.js";
 
 const ROOMY = 12; // characters that need a field of double width
 
 let made = 0;
 
 /** Some value of this request can be changed. */
-export const canChange = (approval) => itemsOf(approval).some((item) => item.changeable);
+export const canChange = (approval) =>
+  approval.shortened || itemsOf(approval).some((item) => item.changeable);
 
 /**
  * The form: {element, first, changes()}. `changes()` gives the values that are other ones now, by
@@ -25,7 +27,9 @@ export function editor(approval, heard) {
     el(
       "p",
       { class: "edit-lead" },
-      "Change what you like. The policy looks at the result again, and the agent is told what you changed.",
+      isQuestion(approval)
+        ? "Change what you like: the agent is told what you changed."
+        : "Change what you like. The policy looks at the result again, and the agent is told what you changed.",
     ),
     el(
       "div",

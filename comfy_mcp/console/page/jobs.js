@@ -1,7 +1,8 @@
 // Jobs of all agents: what runs and waits, and what they made.
 
 import { bar } from "./bar.js";
-import { at, el, fill, keyed, said, show, write } from "./dom.js";
+import { at, el, fill, keyed, said, show, spaced, write } from "./dom.js";
+import { addressed } from "./server.js";
 import { ago, instant, jobStatus, lasting, number } from "./words.js";
 
 const ENDED = new Set(["completed", "failed", "cancelled", "lost", "refused"]);
@@ -72,7 +73,7 @@ function underway(desk) {
   const element = el(
     "li",
     { class: "job" },
-    el("div", { class: "job-head" }, el("span", { class: "job-name" }, name, grant), words),
+    el("div", { class: "job-head" }, el("span", { class: "job-name" }, spaced(name, grant)), words),
     trouble,
     progress.element,
   );
@@ -130,7 +131,7 @@ function tile(desk) {
     "li",
     { class: "tile" },
     stage,
-    el("p", { class: "tile-words" }, name, grant, when),
+    el("p", { class: "tile-words" }, spaced(name, grant, when)),
   );
   let current;
   let drawn = "";
@@ -163,12 +164,12 @@ function pictured(job, open) {
   const list = (job.outputs ?? []).filter((one) => one.kind === "image");
   if (job.status !== "completed" || !list.length) return null;
   const pictures = list.map((one) => ({
-    address: `api/jobs/${encodeURIComponent(job.prompt_id)}/outputs/${one.number}`,
+    path: `api/jobs/${encodeURIComponent(job.prompt_id)}/outputs/${one.number}`,
     title: one.filename,
     words: `${title(job)} for ${job.grant}`,
   }));
   const picture = el("img", {
-    src: pictures[0].address,
+    src: addressed(pictures[0].path),
     alt: `What ${title(job)} made`,
     loading: "lazy",
     decoding: "async",

@@ -1,7 +1,7 @@
 // Limits, budgets and slots, each as a bar and in words.
 
 import { bar } from "./bar.js";
-import { at, el, keyed, said, show, write } from "./dom.js";
+import { at, el, keyed, said, show, spaced, write } from "./dom.js";
 import { EVERYBODY, lasting, number, windowOf } from "./words.js";
 
 const FEW = 5;
@@ -61,13 +61,19 @@ export function limits(desk) {
   }
 }
 
+/** What a counter is called: "rate:run_workflow:60s" counts calls of a tool. */
+function nameOf(counter) {
+  const rate = /^rate:(.+):[^:]+$/.exec(counter);
+  return rate ? `${rate[1]} calls` : (COUNTERS[counter.split("/")[0]] ?? counter);
+}
+
 const partOf = (used, max) => (max > 0 ? used / max : 1);
 
 function limit(one) {
   const amount = /^gpu_seconds\b/.test(one.counter) ? lasting : number;
   return {
     key: `${one.rule} ${one.counter} ${one.holder}`,
-    name: COUNTERS[one.counter.split("/")[0]] ?? one.counter,
+    name: nameOf(one.counter),
     holder: one.holder,
     part: partOf(one.used, one.max),
     words: `${amount(one.used)} of ${amount(one.max)} per ${windowOf(one.window_s)}`,
@@ -113,7 +119,7 @@ function row(first, desk) {
   const element = el(
     "li",
     { title: first.rule },
-    el("p", { class: "bar-head" }, head),
+    el("p", { class: "bar-head" }, spaced(head)),
     gauge.element,
     more,
   );

@@ -1,23 +1,27 @@
 // The parts of a request's story, as elements: what the agent wrote stands apart and is marked.
 
 import { el, said } from "./dom.js";
-import { written } from "./server.js";
+import { addressed, parsed, written } from "./server.js";
 import { jobCode } from "./telling.js";
 import { bytes, jobStatus, many, number, together } from "./words.js";
 
 const SHORT = 32; // characters of a text that may stand beside another one
 const LONG = 600; // characters of a text that scrolls in a box of its own
 
-/** Everything that a card or a row of history shows below its numbers, in parts. */
-export function story(approval, open) {
+/**
+ * Everything that a card or a row of history shows below its numbers, in parts. `desk` gives
+ * open(pictures, index); whole(), the request uncut; and showAll(), which draws that.
+ */
+export function story(approval, desk) {
   return {
-    words: theirWords(approval),
+    words: theirWords(approval, desk),
     values: values(approval),
     rest: leftAlone(approval),
     targets: ownTargets(approval),
-    inputs: inputs(approval, open),
+    inputs: inputs(approval, desk.open),
     models: models(approval),
     nodes: nodes(approval),
+    graph: graph(approval, desk),
   };
 }
 
@@ -64,11 +68,12 @@ function toldElsewhere(approval) {
   return new Set([...models, ...named, ...targets.map((one) => one.prompt_id)]);
 }
 
-function theirWords(approval) {
+function theirWords(approval, { showAll }) {
   const { action, left_out: leftOut = 0 } = approval.agent_words ?? {};
   const told = toldElsewhere(approval);
   const texts = itemsOf(approval).filter((item) => isTheirs(item) && !told.has(item.text));
   if (!action && !texts.length && !leftOut) return null;
+  const short = leftOut || [action, ...texts].some((item) => item?.cut);
   return el(
     "div",
     { class: "theirs", role: "group", "aria-label": "The agent's words" },
@@ -76,6 +81,9 @@ function theirWords(approval) {
     action ? quotation(null, action) : null,
     texts.map((item) => quotation(item.name, item)),
     leftOut ? el("p", { class: "fine" }, `${many(leftOut, "more value")} not shown here.`) : null,
+    short && showAll
+      ? el("button", { type: "button", class: "quiet", on: { click: showAll } }, "Show all")
+      : null,
   );
 }
 
@@ -85,17 +93,27 @@ function quotation(name, item) {
   if (item.hidden) missing.push(`${many(item.hidden, "invisible character")} taken out`);
   const long = item.text.length > LONG;
   const how = { tabIndex: 0, role: "group", "aria-label": `Long text, ${name ?? "question"}` };
+  const kind = [long ? "long" : "", item.json ? "plain" : ""].filter(Boolean).join(" ");
   return el(
     "figure",
     { class: item.text.length > SHORT || name === null ? "quote" : "quote short" },
     name === null ? null : el("figcaption", {}, said(name)),
-    el("blockquote", long ? { class: "long", ...how } : {}, said(item.text)),
+    el("blockquote", long ? { class: kind, ...how } : { class: kind }, said(readable(item))),
     missing.length ? el("p", { class: "fine" }, `${together(missing)}.`) : null,
   );
 }
 
+/** A list as its items, anything else as it is. */
+function readable(item) {
+  const list = item.json && !item.cut ? parsed(item.text) : null;
+  const flat = Array.isArray(list) && list.every((one) => one === null || typeof one !== "object");
+  return flat ? list.map(inWords).join(", ") || "an empty list" : item.text;
+}
+
 function values(approval) {
-  const found = itemsOf(approval).filter((item) => !isLeft(item) && !isTheirs(item));
+  const found = itemsOf(approval).filter(
+    (item) => !isLeft(item) && !isTheirs(item) && item.value !== null,
+  );
   return found.length ? block("Values", listed(found)) : null;
 }
 
@@ -145,18 +163,18 @@ function inputs(approval, open) {
 }
 
 function input(approvalId, file, index, open) {
-  const size = el("span", { class: "fine" }, bytes(file.bytes));
-  const caption = el("figcaption", {}, said(file.name), size);
-  if (!file.picture) return el("figure", { class: "input" }, caption);
-  const address = `api/approvals/${encodeURIComponent(approvalId)}/inputs/${index}`;
-  const picture = el("img", { src: address, alt: "", loading: "lazy", decoding: "async" });
+  const size = file.sha256 ? bytes(file.bytes) : "";
+  const caption = el("figcaption", {}, said(file.name), el("span", { class: "fine" }, size));
+  if (!file.picture || !file.sha256) return el("figure", { class: "input" }, caption);
+  const path = `api/approvals/${encodeURIComponent(approvalId)}/inputs/${index}`;
+  const picture = el("img", { src: addressed(path), alt: "", loading: "lazy", decoding: "async" });
   const button = el(
     "button",
     {
       type: "button",
       class: "picture",
       "aria-label": `Enlarge ${file.name}`,
-      on: { click: () => open([{ address, title: file.name, words: bytes(file.bytes) }], 0) },
+      on: { click: () => open([{ path, title: file.name, words: size }], 0) },
     },
     picture,
   );
@@ -192,3 +210,47 @@ function nodes(approval) {
 }
 
 const block = (title, ...content) => el("div", { class: "block" }, el("h4", {}, title), ...content);
+
+/** The whole graph, asked for when somebody opens it. */
+function graph(approval, { whole }) {
+  if (!approval.facts?.graph || !whole) return null;
+  const text = el("pre", { tabIndex: 0, role: "group", "aria-label": "The whole graph" });
+  const fold = el(
+    "details",
+    { class: "fold" },
+    el("summary", {}, "The whole graph"),
+    el("p", { class: "fine" }, "The agent chose what stands in it."),
+    text,
+  );
+  fold.addEventListener("toggle", async () => {
+    if (!fold.open || text.firstChild) return;
+    try {
+      const found = (await whole()).graph;
+      const none = "There is no graph any more, or it is too large to be shown.";
+      text.append(said(found ? indented(found) : none));
+    } catch (refusal) {
+      text.append(said(refusal.message));
+    }
+  });
+  return fold;
+}
+
+const indented = (value) =>
+  JSON.stringify(value, (_, one) => (typeof one === "bigint" ? String(one) : one), 2);
+
+/** What a person changed. */
+export function changed(approval) {
+  const list = approval.changes ?? [];
+  if (!list.length) return null;
+  const rows = list.map(({ name, before, after }) =>
+    el(
+      "li",
+      {},
+      ["Changed ", said(name), ": "],
+      el("s", {}, said(inWords(before))),
+      [" → "],
+      el("b", {}, said(inWords(after))),
+    ),
+  );
+  return el("ul", { class: "changes" }, rows);
+}

@@ -37,7 +37,7 @@ export function policy() {
           { class: "fine" },
           "Revision ",
           el("code", {}, said(String(found.revision ?? "").slice(0, 12))),
-          ". Change the file, and it is in force from the next call on.",
+          isBuiltIn(found) ? "." : ". Change the file, and it is in force from the next call on.",
         ),
         warnings(found.warnings ?? []),
         found.text
@@ -56,6 +56,8 @@ export function policy() {
     },
   };
 }
+
+const isBuiltIn = ({ files = [] }) => files.every((file) => file === "built-in policy");
 
 function warnings(list) {
   if (!list.length) return el("p", { class: "fine" }, "No warnings.");

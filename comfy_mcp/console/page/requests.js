@@ -5,29 +5,28 @@ import { decided } from "./decided.js";
 import { announce, at, keyed, show, write } from "./dom.js";
 import { get } from "./server.js";
 import { headlineText } from "./telling.js";
+import { many } from "./words.js";
 
-const STEADY_MS = 700; // after the list moved, a click may be meant for what was there before
 const LINGER_MS = 6_000; // a card that was decided here stays where it is for that long
+const OPEN = 3; // cards that are shown whole; the others are one line each until they are opened
 const FEW = 5;
 const KEPT = 40; // requests that are remembered after the server has stopped telling of them
 const TITLE = "Operator's console";
 
 /**
- * The section. `desk` gives now(), queue(), connected() and open(pictures, index). `update(list)`
- * brings it up to date, `tick()` its clocks, `allow()` its buttons.
+ * The section. `desk` gives what `card` needs. `update(list)` brings it up to date, `tick()` its clocks, `allow()` its buttons.
  */
 export function requests(desk) {
   const known = new Map();
   const lingering = new Map();
   const cards = new Map();
   const rows = new Map();
-  let steadyAt = 0;
+  const unseen = new Set();
   let all = false;
   let first = true;
 
   const own = {
     ...desk,
-    mayDecide: () => desk.connected() && performance.now() >= steadyAt,
     // The stream may be faster than the answer: the card stays until that is there, too.
     deciding: (approval) => lingering.set(approval.approval_id, Infinity),
     undecided: linger,
@@ -59,20 +58,19 @@ export function requests(desk) {
       if (one.status === "pending" && !there.has(one.approval_id)) ask(one.approval_id);
     for (const one of list) learn(one);
     forget(there);
+    draw();
     if (fresh.length && !first) tell(fresh);
     first = false;
-    draw();
   }
 
-  /** One of very many long ones comes shortened: the rest is asked for, once. */
+  /** A long one comes shortened until all of it was read: what was told before is kept. */
   function learn(one) {
     const before = known.get(one.approval_id);
     if (one.shortened && before?.status === one.status && !before.shortened) return;
     known.set(one.approval_id, one);
-    if (one.shortened && before?.status !== one.status) ask(one.approval_id);
   }
 
-  /** One that is in the list no more, or was shortened. */
+  /** One that is in the list no more: what became of it? */
   async function ask(approvalId) {
     try {
       known.set(approvalId, await get(`api/approvals/${encodeURIComponent(approvalId)}`));
@@ -89,10 +87,38 @@ export function requests(desk) {
     for (const one of old.slice(KEPT)) known.delete(one.approval_id);
   }
 
-  function tell([one, ...others]) {
+  function tell(fresh) {
+    const [one, ...others] = fresh;
     const more = others.length ? ` and ${others.length} more` : "";
     announce(`New request from ${one.grant}: ${headlineText(one)}${more}.`);
+    for (const { approval_id: id } of fresh) {
+      unseen.add(id);
+      sight.observe(cards.get(id).element);
+    }
+    drawFresh();
   }
+
+  /** New ones come below the others, so that nothing moves: what is out of sight is told. */
+  const sight = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      sight.unobserve(target);
+      unseen.delete(target.dataset.id);
+    }
+    drawFresh();
+  });
+
+  function drawFresh() {
+    for (const id of unseen) if (!cards.has(id)) unseen.delete(id);
+    show(at("requests-fresh"), unseen.size > 0);
+    write(at("requests-fresh"), many(unseen.size, "new request"));
+  }
+
+  at("requests-fresh").addEventListener("click", () => {
+    const [id] = unseen;
+    cards.get(id)?.element.scrollIntoView({ block: "start" });
+    cards.get(id)?.element.querySelector("h3, .line").focus({ preventScroll: true });
+  });
 
   const isPending = (one) => one.status === "pending" && one.expires_ms > desk.now();
 
@@ -103,11 +129,15 @@ export function requests(desk) {
 
   function draw() {
     const id = (one) => one.approval_id;
-    const waiting = [...known.values()].filter(isCard).sort((a, b) => b.created_ms - a.created_ms);
+    const waiting = [...known.values()].filter(isCard).sort((a, b) => a.created_ms - b.created_ms);
     const over = [...known.values()].filter((one) => !isCard(one));
     over.sort((a, b) => endedMs(b) - endedMs(a));
     const homeless = losesFocus(waiting);
-    if (keyed(at("requests-list"), cards, waiting, id, (one) => card(one, own))) settle();
+    const places = placesOf(cards);
+    keyed(at("requests-list"), cards, waiting, id, (one) => card(one, own));
+    waiting.forEach((one, index) => cards.get(id(one)).fold(index >= OPEN));
+    for (const [name, top] of placesOf(cards))
+      if (Math.abs(top - (places.get(name) ?? top)) > 1) cards.get(name).moved();
     keyed(at("decided-list"), rows, all ? over : over.slice(0, FEW), id, (one) =>
       decided(one, own),
     );
@@ -116,6 +146,7 @@ export function requests(desk) {
     write(at("decided-more"), `Show ${over.length - FEW} older`);
     count(waiting.filter(isPending).length);
     show(at("requests-none"), waiting.length === 0);
+    drawFresh();
     if (homeless) at("requests-title").focus({ preventScroll: true });
   }
 
@@ -131,13 +162,6 @@ export function requests(desk) {
     return Boolean(inside) && !waiting.some((one) => one.approval_id === inside.dataset.id);
   }
 
-  /** The list moved: for a moment nothing on it decides. */
-  function settle() {
-    steadyAt = performance.now() + STEADY_MS;
-    allow();
-    setTimeout(allow, STEADY_MS + 20);
-  }
-
   const allow = () => cards.forEach((one) => one.allow());
 
   function tick() {
@@ -148,3 +172,7 @@ export function requests(desk) {
 
   return { update, tick, allow, grants: () => [...known.values()].map((one) => one.grant) };
 }
+
+/** How far down on the screen each card begins. */
+const placesOf = (cards) =>
+  new Map([...cards].map(([id, one]) => [id, one.element.getBoundingClientRect().top]));

@@ -48,7 +48,8 @@ export function sentence(approval) {
   if (isQuestion(approval)) return "Your answer is told to the agent. It lets no call through.";
   if (facts.graph) return ofRun(facts);
   const targets = facts.targets ?? [];
-  if (targets.length > 1) return `It touches ${many(targets.length, "job")}.`;
+  const touched = targets.length + (facts.targets_left_out ?? 0);
+  if (touched > 1) return `It touches ${many(touched, "job")}.`;
   if (targets.length === 1)
     return targets[0].owner === "mine" ? "It touches a job of the agent's own." : "";
   return facts.class ? `The tool ${approval.tool}, of class ${facts.class}.` : "";
@@ -121,8 +122,22 @@ function queued(queue, label) {
 
 /** What speaks against a quick yes: parts of a sentence each. */
 export function warnings(approval) {
-  const { targets = [], front, graph = {} } = approval.facts ?? {};
+  const facts = approval.facts ?? {};
+  const { targets = [], targets_left_out: more = 0, front, graph = {}, inputs = [] } = facts;
   const found = targets.filter((one) => one.owner !== "mine").map(touched);
+  if (approval.unreadable || facts.unreadable)
+    found.push(["It cannot be read any more: somebody edited it in the state."]);
+  if (more)
+    found.push([
+      `It touches ${many(more, "more job")} that ${more === 1 ? "is" : "are"} not shown here.`,
+    ]);
+  for (const one of inputs)
+    if (!one.sha256)
+      found.push([
+        "NOT BOUND to its content: ",
+        said(one.name),
+        `, ${one.why || "nobody knows why"}.`,
+      ]);
   if (front) found.push(["It would run before everything that waits."]);
   if (graph.api_nodes?.length)
     found.push(["It spends credits, by partner nodes: ", names(graph.api_nodes), "."]);

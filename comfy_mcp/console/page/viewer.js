@@ -1,8 +1,9 @@
 // Pictures, enlarged in a dialog.
 
 import { at, show, write } from "./dom.js";
+import { addressed } from "./server.js";
 
-/** Gives `open(pictures, index)`; a picture is {address, title, words}. */
+/** Gives `open(pictures, index)`; a picture is {path, title, words}. */
 export function viewer() {
   const dialog = at("viewer");
   const picture = at("viewer-picture");
@@ -12,7 +13,7 @@ export function viewer() {
   function turn(index) {
     shown = (index + pictures.length) % pictures.length;
     const one = pictures[shown];
-    picture.src = one.address;
+    picture.src = addressed(one.path);
     picture.alt = one.title;
     write(at("viewer-title"), one.title);
     const place = pictures.length > 1 ? `${shown + 1} of ${pictures.length}` : "";
