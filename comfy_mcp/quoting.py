@@ -86,12 +86,15 @@ class Quoted:
         return f"{marked} ({', '.join(more)})" if more else marked
 
 
-def quote(value: object, most: int = MOST_TEXT) -> Quoted:
-    """*value* as one line of at most *most* visible characters; what is no text as compact JSON."""
+def quote(value: object, most: int = MOST_TEXT, *, exact: bool = False) -> Quoted:
+    """*value* as one line of at most *most* visible characters; what is no text as compact JSON.
+
+    *exact*: with every space that it has, else with one for each stretch and none at the ends.
+    """
     text = value if isinstance(value, str) else compact(value)
     read = max(LEAST_READ, 2 * most)
     visible, hidden = seen(text[:read])
-    line = _SPACE.sub(" ", visible).strip()
+    line = visible if exact else _SPACE.sub(" ", visible).strip()
     return Quoted(line[:most], max(0, len(line) - most) + max(0, len(text) - read), hidden)
 
 
@@ -107,13 +110,17 @@ def name(value: object, most: int = MOST_LABEL) -> str:
     So that a name that is a sentence is not taken for one of ours.
     """
     text = value if isinstance(value, str) else compact(value)
-    return text if len(text) <= most and _NAME.fullmatch(text) else quote(text, most).in_marks
+    return (
+        text
+        if len(text) <= most and _NAME.fullmatch(text)
+        else quote(text, most, exact=True).in_marks
+    )
 
 
 def value(given: object, most: int = MOST_LABEL) -> str:
     """A value as people read it: a text in quotation marks, everything else as JSON."""
     if isinstance(given, str):
-        return quote(given, most).in_marks
+        return quote(given, most, exact=True).in_marks
     return plain(given, most)
 
 

@@ -11,15 +11,17 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from comfy_mcp.cli.approvals_shown import GRANT, named, news_line, what
+from comfy_mcp.cli.approvals_shown import BEGINNING, GRANT, named, news_line, what
 from comfy_mcp.cli.approvals_table import drawn
 from comfy_mcp.cli.screen import one_line
+from comfy_mcp.oversight.beginning import beginnings
 from comfy_mcp.oversight.gauge import duration
 from comfy_mcp.oversight.state import now_ms
 from comfy_mcp.oversight.voiding import VOID, Revisions
 from comfy_mcp.oversight.watching import Watcher
 from comfy_mcp.quoting import plain
 from comfy_mcp.store.asked import ApprovalRow
+from comfy_mcp.store.protocol import Store
 
 __all__ = ["live", "picture"]
 
@@ -41,7 +43,9 @@ LATEST = 5
 HEADINGS = ("", "id", "left", "from")
 
 
-async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: float) -> None:
+async def live(
+    console: Console, watcher: Watcher, store: Store, folder: Path, *, look_seconds: float
+) -> None:
     """Draw what waits until this is cancelled; then the cursor is given back.
 
     Raises:
@@ -60,10 +64,10 @@ async def live(console: Console, watcher: Watcher, folder: Path, look_seconds: f
             void = await asyncio.to_thread(revisions.void, seen.pending)
             most = max(1, min(SHOWN, (console.height - AROUND) // EACH))
             # An agent may have written much, and what waits does not change.
-            told = {
-                row.approval_id: told.get(row.approval_id) or what(row)
-                for row in seen.pending[:most]
-            }
+            new = [row for row in seen.pending[:most] if row.approval_id not in told]
+            starts = await beginnings(store, new, at_ms, BEGINNING)
+            told |= {one.approval_id: what(one, starts.get(one.approval_id, "")) for one in new}
+            told = {one.approval_id: told[one.approval_id] for one in seen.pending[:most]}
             view.update(picture(seen.pending, told, latest, hint, at_ms, void=void), refresh=True)
             await asyncio.sleep(look_seconds)
 

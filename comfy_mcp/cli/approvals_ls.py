@@ -58,7 +58,9 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         words = f"Nothing waits: no server has used {folder} yet."
         print(json.dumps({"approvals": []})) if given.as_json else Screen(sys.stdout).say(words)
         return 0
-    rows, at_ms = asyncio.run(_rows(folder, given.only, every=every))
+    rows, starts, at_ms = asyncio.run(
+        _rows(folder, given.only, every=every, payloads=given.as_json)
+    )
     from comfy_mcp.cli.approvals_shown import ASKED, cells, named  # noqa: PLC0415 - not for --help
     from comfy_mcp.cli.approvals_table import table  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.approvals import as_object  # noqa: PLC0415 - as above
@@ -73,7 +75,14 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not rows:
         screen.say("Nobody asked for anything." if every else "Nothing waits for you.", "green")
         return 0
-    table(screen, ASKED, [cells(row, at_ms, void=row.approval_id in void) for row in rows])
+    table(
+        screen,
+        ASKED,
+        [
+            cells(row, at_ms, starts.get(row.approval_id, ""), void=row.approval_id in void)
+            for row in rows
+        ],
+    )
     if void:
         screen.say(VOID, "yellow")
     if len(rows) == MOST:
@@ -84,12 +93,17 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 async def _rows(
-    folder: Path, grant: str | None, *, every: bool
-) -> tuple[tuple[ApprovalRow, ...], int]:
-    from comfy_mcp.oversight.state import now_ms, opened  # noqa: PLC0415 - not for --help
+    folder: Path, grant: str | None, *, every: bool, payloads: bool
+) -> tuple[tuple[ApprovalRow, ...], dict[str, str], int]:
+    from comfy_mcp.cli.approvals_shown import BEGINNING  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.beginning import beginnings  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.state import now_ms, opened  # noqa: PLC0415 - as above
     from comfy_mcp.store.asked import PENDING  # noqa: PLC0415 - as above
 
     statuses = None if every else frozenset({PENDING})
     at_ms = now_ms()
     async with opened(folder) as store:
-        return await store.approvals(at_ms, grant=grant, statuses=statuses, count=MOST), at_ms
+        rows = await store.approvals(
+            at_ms, grant=grant, statuses=statuses, count=MOST, payloads=payloads
+        )
+        return rows, await beginnings(store, rows, at_ms, BEGINNING), at_ms

@@ -32,7 +32,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     made.add_argument(
         "--full",
         action="store_true",
-        help="every text whole, up to 64 KiB each, and up to 1,000 values",
+        help="everything: all values, every text whole up to 64 KiB; with --json the graph, too",
     )
     options.add_json(made)
     options.add(made, "state")
@@ -51,6 +51,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     full: bool = given.full
     from comfy_mcp.cli.approvals_shown import show  # noqa: PLC0415 - not for --help
     from comfy_mcp.oversight.approvals import as_object  # noqa: PLC0415 - as above
+    from comfy_mcp.oversight.object import whole  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.voiding import Revisions  # noqa: PLC0415 - as above
 
     if row is None:
@@ -58,7 +59,9 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return 1
     void = bool(Revisions().void([row]))
     if given.as_json:
-        print(json.dumps({**as_object(row, at_ms, full=full), "void": void}))
+        told = {**as_object(row, at_ms, full=full), "void": void}
+        told |= {"graph": whole(row.payload.get("graph"))} if full else {}
+        print(json.dumps(told))
     else:
         show(Screen(sys.stdout), row, at_ms, folder, void=void, full=full)
     return 0

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from comfy_mcp.cli.approvals_words import cut_short, show_words
 from comfy_mcp.cli.screen import Screen
-from comfy_mcp.oversight.beginning import beginning
 from comfy_mcp.oversight.gauge import duration
 from comfy_mcp.oversight.glance import SUPERSEDED, decided_by, heading, is_superseded, summary
 from comfy_mcp.oversight.object import MOST_WORDS, PARTS, WHOLE_WORDS, agent_words
@@ -20,7 +19,7 @@ from comfy_mcp.quoting import MOST_WHOLE, plain
 from comfy_mcp.settings import default_state
 from comfy_mcp.store.asked import APPROVED, DENIED, PENDING, SPENT, ApprovalRow
 
-__all__ = ["ASKED", "cells", "named", "news_line", "show", "what"]
+__all__ = ["ASKED", "BEGINNING", "cells", "named", "news_line", "show", "what"]
 
 ASKED = ("id", "status", "from", "what")
 """Headings of `cells`."""
@@ -35,23 +34,22 @@ GRANT = 24
 """Characters of a caller's name in a line of a list."""
 
 
-def cells(row: ApprovalRow, now_ms: int, *, void: bool = False) -> tuple[str, ...]:
-    """*row* under `ASKED`."""
+def cells(row: ApprovalRow, now_ms: int, start: str = "", *, void: bool = False) -> tuple[str, ...]:
+    """*row* under `ASKED`; *start* is how the agent's words begin (see `beginning`)."""
     status = f"{row.status}, void" if void else _status(row, now_ms)
-    return (plain(row.approval_id), status, plain(row.grant, GRANT), what(row))
+    return (plain(row.approval_id), status, plain(row.grant, GRANT), what(row, start))
 
 
-def what(row: ApprovalRow) -> str:
-    """What is asked, and how the agent's words begin, so that no two requests look the same."""
-    start = beginning(row, BEGINNING)
+def what(row: ApprovalRow, start: str = "") -> str:
+    """What is asked, and the *start* of the agent's words: no two requests shall look the same."""
     return f"{summary(row)}: {start}" if start else summary(row)
 
 
-def news_line(news: News, at_ms: int, *, void: bool = False) -> str:
+def news_line(news: News, at_ms: int, start: str = "", *, void: bool = False) -> str:
     """What happened, in one line."""
     row = news.row
-    start = f"{moment(at_ms, date=False)} {news.what:<9} {plain(row.approval_id)}"
-    told = f"{start} {plain(row.grant)}: {what(row)}"
+    head = f"{moment(at_ms, date=False)} {news.what:<9} {plain(row.approval_id)}"
+    told = f"{head} {plain(row.grant)}: {what(row, start)}"
     if news.what in {"asked", "waits"}:
         left = VOID if void else f"{duration(max(0, row.expires_ms - at_ms))} left"
         return f"{told} ({left})"

@@ -14,6 +14,7 @@ from comfy_mcp.cli.screen import Screen, one_line
 
 if TYPE_CHECKING:
     from comfy_mcp.oversight.watching import Watcher
+    from comfy_mcp.store.protocol import Store
 
 __all__ = ["parser", "run"]
 
@@ -53,11 +54,11 @@ async def _watch(screen: Screen, folder: Path) -> None:
     async with opened(folder) as store:
         watcher = Watcher(store)
         if screen.console is None:
-            await _lines(screen, watcher)
+            await _lines(screen, watcher, store)
             return
         from comfy_mcp.cli.approvals_live import live  # noqa: PLC0415 - only for a terminal
 
-        await live(screen.console, watcher, folder, LOOK_SECONDS)
+        await live(screen.console, watcher, store, folder, look_seconds=LOOK_SECONDS)
 
 
 async def _until_there(screen: Screen, folder: Path) -> None:
@@ -70,8 +71,9 @@ async def _until_there(screen: Screen, folder: Path) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _lines(screen: Screen, watcher: Watcher) -> None:
-    from comfy_mcp.cli.approvals_shown import news_line  # noqa: PLC0415 - not for --help
+async def _lines(screen: Screen, watcher: Watcher, store: Store) -> None:
+    from comfy_mcp.cli.approvals_shown import BEGINNING, news_line  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.beginning import beginnings  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.state import now_ms  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.voiding import Revisions  # noqa: PLC0415 - as above
 
@@ -80,7 +82,10 @@ async def _lines(screen: Screen, watcher: Watcher) -> None:
         at_ms = now_ms()
         seen = (await watcher.look(at_ms)).news
         void = await asyncio.to_thread(revisions.void, [one.row for one in seen])
+        starts = await beginnings(store, [one.row for one in seen], at_ms, BEGINNING)
         for news in seen:
             is_void = news.row.approval_id in void
-            screen.say(one_line(news_line(news, at_ms, void=is_void)))
+            screen.say(
+                one_line(news_line(news, at_ms, starts.get(news.row.approval_id, ""), void=is_void))
+            )
         await asyncio.sleep(LOOK_SECONDS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from comfy_mcp.cli.screen import Screen
-from comfy_mcp.oversight.object import PARTS, WHOLE_WORDS
+from comfy_mcp.oversight.object import PARTS
 from comfy_mcp.quoting import Quoted, name
 
 __all__ = ["cut_short", "show_words"]
@@ -44,7 +44,7 @@ def show_words(screen: Screen, words: Mapping[str, Any], *, full: bool) -> None:
             screen.title(title)
             screen.fields(list(_pairs(found, full=full)))
     if words["left_out"]:
-        more = "" if full else f"; --full shows up to {WHOLE_WORDS:,} of each kind"
+        more = "" if full else "; --full shows all"
         screen.say()
         screen.say(f"{words['left_out']} more values are not shown{more}.", "bold yellow")
 

@@ -67,7 +67,9 @@ async def _about(store: Store, folder: Path) -> list[Finding]:
 
 async def _about_requests(store: Store, folder: Path) -> list[Finding]:
     """How many people's decisions are outstanding."""
-    waiting = await store.approvals(now_ms(), statuses=frozenset({PENDING}), count=MOST)
+    waiting = await store.approvals(
+        now_ms(), statuses=frozenset({PENDING}), count=MOST, payloads=False
+    )
     if not waiting:
         return []
     many = f"{MOST} or more" if len(waiting) == MOST else str(len(waiting))

@@ -153,8 +153,7 @@ class Cards:
             if row is None or _stands(row) != card.stands:
                 # It has moved since: the next round sees it.
                 return replace(card, due=at + AGAIN_S)
-            whole = await anyio.to_thread.run_sync(_whole, row, now_ms)
-        return replace(card, whole=whole, due=_NEVER)
+            return await anyio.to_thread.run_sync(_filled, card, row, now_ms)
 
 
 def as_text(content: object) -> str:
@@ -177,11 +176,15 @@ def _card(row: ApprovalRow, now_ms: int) -> Card:
     return Card(*known, text)
 
 
-def _whole(row: ApprovalRow, now_ms: int) -> str | None:
+def _filled(card: Card, row: ApprovalRow, now_ms: int) -> Card:
+    """*card* with as much of *row* as belongs into a list."""
+    read = replace(card, due=_NEVER)
     if not _fits(row.payload):
-        return None
+        return read
     text = _text(row, now_ms, _lasting)
-    return text if text is not None and len(text) <= MOST_WHOLE else None
+    if text is None:
+        return replace(read, short=_unreadable(card.short))
+    return replace(read, whole=text) if len(text) <= MOST_WHOLE else read
 
 
 def _text(

@@ -84,7 +84,7 @@ async def decide(
 
 async def nearest_to(store: Store, approval_id: str, now_ms: int) -> str | None:
     """The id that was probably meant by one that nobody has."""
-    names = [one.approval_id for one in await store.approvals(now_ms, count=NEAR)]
+    names = [one.approval_id for one in await store.approvals(now_ms, count=NEAR, payloads=False)]
     # An id is short; whatever is much longer is none.
     close = difflib.get_close_matches(approval_id[:NEAR], names, 1, 0.8)
     return close[0] if close else None
@@ -102,7 +102,7 @@ async def _examined(
     A text says why nothing can be decided.
     """
     forgotten = row.status == DENIED and now_ms >= row.expires_ms
-    if status not in MOVES[row.status] or forgotten:
+    if status not in MOVES.get(row.status, ()) or forgotten:
         return outcome.standing(row, now_ms)
     if status != APPROVED:
         return outcome.NO_WITH_CHANGES if changes else None

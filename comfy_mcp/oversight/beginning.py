@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
+from comfy_mcp.errors import StateError
 from comfy_mcp.oversight.object import literals
 from comfy_mcp.oversight.values import items, mapping, objects
 from comfy_mcp.quoting import Quoted, quote
-from comfy_mcp.store.asked import QUESTION, ApprovalRow
+from comfy_mcp.store.asked import APPROVED, PENDING, QUESTION, ApprovalRow
+from comfy_mcp.store.protocol import Store
 
-__all__ = ["beginning"]
+__all__ = ["beginning", "beginnings"]
+
+LIVE = frozenset({PENDING, APPROVED})
+
+MOST_READ = 20
+"""Payloads that are read for one list."""
 
 
 def beginning(row: ApprovalRow, most: int) -> str:
@@ -29,12 +37,27 @@ def beginning(row: ApprovalRow, most: int) -> str:
     return Quoted(f"{quoted.text}..." if quoted.cut else quoted.text).in_marks
 
 
+async def beginnings(
+    store: Store, rows: Iterable[ApprovalRow], now_ms: int, most: int
+) -> dict[str, str]:
+    """`beginning` by the ids of *rows* that were read without their payloads.
+
+    Only of the first runs that have not ended: a payload can be large, and those are read one by
+    one. A request that cannot be read has none.
+    """
+    live = [row for row in rows if row.status in LIVE and "graph" in row.facts][:MOST_READ]
+    found: dict[str, str] = {}
+    for row in live:
+        with suppress(StateError):
+            whole = await store.approval(row.approval_id, now_ms)
+            found[row.approval_id] = "" if whole is None else beginning(whole, most)
+    return found
+
+
 def _texts(row: ApprovalRow) -> Iterator[str]:
     given = mapping(mapping(row.payload.get("args")).get("params"))
     for name, value in mapping(row.facts.get("values")).items():
-        # Once a request has ended its payload is forgotten, and with it whose a value was.
-        is_theirs = name in given or not row.payload
-        if isinstance(value, str) and is_theirs and name not in row.changes:
+        if isinstance(value, str) and name in given and name not in row.changes:
             yield value
     for name, value, _ in literals(row.payload):
         if isinstance(value, str) and name not in row.changes:

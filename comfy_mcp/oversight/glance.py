@@ -14,6 +14,7 @@ __all__ = [
     "GLANCE",
     "MANY",
     "SUPERSEDED",
+    "UNREADABLE",
     "amount",
     "decided_by",
     "few",
@@ -68,8 +69,11 @@ def summary(row: ApprovalRow) -> str:
         return f"run {workflow_in_words(facts)}: {size}"
     touched = [target_in_words(one) for one in objects(facts.get("targets"))]
     if touched:
-        more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
-        return f"{plain(row.tool)}: {touched[0]}{more}"
+        left = facts.get("targets_left_out")
+        count = len(touched) + (left if isinstance(left, int) and left > 0 else 0)
+        if count > 1:
+            return f"{plain(row.tool)}: {count} jobs: {touched[0]} and {count - 1} more"
+        return f"{plain(row.tool)}: {touched[0]}"
     return plain(row.tool)
 
 

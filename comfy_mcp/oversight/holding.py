@@ -24,7 +24,9 @@ async def everybody(
         StateError: the state cannot be read.
     """
     holders = {one.holder for one in await store.accounts()} - {EVERYBODY}
-    waiting = await store.approvals(at_ms, statuses=frozenset({PENDING}), count=MOST_REQUESTS)
+    waiting = await store.approvals(
+        at_ms, statuses=frozenset({PENDING}), count=MOST_REQUESTS, payloads=False
+    )
     names = sorted({*holders, own, *(row.grant for row in waiting)})
     return await look(store, policy, callers(policy, names, at_ms), host, at_ms)
 

@@ -19,13 +19,16 @@ from comfy_mcp.store.asked import QUESTION, ApprovalRow
 from comfy_mcp.workflow.frozen import changeable
 from comfy_mcp.workflow.graph import as_link
 
-__all__ = ["MOST_WORDS", "PARTS", "WHOLE_WORDS", "agent_words", "as_object", "literals"]
+__all__ = ["MOST_WORDS", "PARTS", "WHOLE_WORDS", "agent_words", "as_object", "literals", "whole"]
 
 MOST_WORDS = 64
 """Values of an agent that are shown; how many more there are is said."""
 
-WHOLE_WORDS = 1_000
-"""As `MOST_WORDS`, where somebody wants to see everything."""
+WHOLE_WORDS = 1_000_000
+"""As `MOST_WORDS`, where somebody wants to see everything: more than any request holds."""
+
+WHOLE_DEPTH = 16
+"""Lists and objects in one another that are told as such, where somebody wants everything."""
 
 PARTS = ("values", "inputs", "args", "context")
 """Lists of `agent_words`."""
@@ -41,7 +44,7 @@ FACTS = (
 
 
 def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str, Any]:
-    """*row* as it stands at *now_ms*; *full*: texts up to `MOST_WHOLE`, not `MOST_TEXT`.
+    """*row* as it stands at *now_ms*; *full*: everything, texts up to `MOST_WHOLE`.
 
     ``agent_words`` has ``action`` (a text or None) and the lists ``values``, ``inputs``, ``args``
     and ``context``, whose items are ``{"name", "text", "cut", "hidden", "changeable"}``, with a
@@ -53,6 +56,7 @@ def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str,
     """
     decided = row.decided_ms
     most, side = (MOST_WHOLE, MOST_WHOLE) if full else (MOST_TEXT, MOST_NAME)
+    room = whole if full else bounded
     return {
         "approval_id": plain(row.approval_id),
         "kind": row.kind,
@@ -76,7 +80,7 @@ def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str,
             {"rule": plain(rule), "reason": plain(words, most)}
             for rule, words in mapping(row.facts.get("asks")).items()
         ],
-        "facts": {key: bounded(row.facts[key]) for key in FACTS if key in row.facts},
+        "facts": {key: room(row.facts[key]) for key in FACTS if key in row.facts},
         "agent_words": agent_words(row, most, WHOLE_WORDS if full else MOST_WORDS),
         "by": bounded(row.by),
         "reason": plain(row.reason, most),
@@ -87,6 +91,11 @@ def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str,
         "decision_id": plain(row.decision_id),
         "prompt_id": None if row.prompt_id is None else plain(row.prompt_id),
     }
+
+
+def whole(value: object) -> Any:
+    """*value* as clean JSON values, with nothing left out but of what is very deep or long."""
+    return bounded(value, MOST_WHOLE, WHOLE_WORDS, WHOLE_DEPTH)
 
 
 def agent_words(
@@ -167,7 +176,7 @@ def _item(name: str, value: object, most: int, *, may_change: bool) -> dict[str,
 
 
 def _quoted(value: object, most: int) -> dict[str, Any]:
-    quoted = quote(value, most)
+    quoted = quote(value, most, exact=True)
     return {"text": quoted.text, "cut": quoted.cut, "hidden": quoted.hidden}
 
 

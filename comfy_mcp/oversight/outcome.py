@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from comfy_mcp.oversight.gauge import duration
-from comfy_mcp.oversight.glance import SUPERSEDED, decided_by, is_superseded
+from comfy_mcp.oversight.glance import SUPERSEDED, UNREADABLE, decided_by, is_superseded
 from comfy_mcp.oversight.judging import Judged
 from comfy_mcp.oversight.trail import moment
 from comfy_mcp.quoting import plain
@@ -94,7 +94,7 @@ def standing(row: ApprovalRow, now_ms: int) -> str:
         EXPIRED: f"it expired {late} ago. If it is still wanted, the agent has to make the same"
         " call again, which asks anew.",
     }
-    return f"Nothing was decided: {told[row.status]}"
+    return f"Nothing was decided: {told.get(row.status, UNREADABLE)}"
 
 
 def _taken_back(before: ApprovalRow) -> str:

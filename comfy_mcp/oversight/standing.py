@@ -134,7 +134,9 @@ async def clock_ahead_ms(store: Store, at_ms: int) -> int:
 async def _waiting(
     store: Store, grants: Mapping[str, str], at_ms: int
 ) -> tuple[tuple[str, int], ...]:
-    rows = await store.approvals(at_ms, statuses=frozenset({PENDING}), count=MOST_REQUESTS)
+    rows = await store.approvals(
+        at_ms, statuses=frozenset({PENDING}), count=MOST_REQUESTS, payloads=False
+    )
     counts = Counter(row.grant for row in rows if row.grant in grants)
     return tuple(sorted(counts.items()))
 

@@ -32,7 +32,7 @@ from comfy_mcp.store.asked import APPROVED, EXPIRED, PENDING, QUESTION, SPENT, A
 
 __all__ = ["lines"]
 
-FULL_NAMES = 1_000
+FULL_NAMES = 1_000_000
 """Names in one line where somebody wants to see everything."""
 
 HEAD = 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from comfy_mcp.errors import StateError
 from comfy_mcp.store.asked import APPROVED, MOVES, PENDING, SPENT, ApprovalRow
 from comfy_mcp.store.protocol import Store
 
@@ -48,7 +49,7 @@ class Watcher:
         mark = await self._store.approvals_mark(now_ms)
         if mark == self._mark:
             return Seen(self._pending)
-        rows = await self._store.approvals(now_ms, count=MOST)
+        rows = await self._store.approvals(now_ms, count=MOST, payloads=False)
         self._pending = tuple(row for row in rows if row.status == PENDING)
         first, self._mark = self._mark is None, mark
         if first:
@@ -66,7 +67,7 @@ class Watcher:
                 found.append(News("asked", row))
                 self._followed[row.approval_id] = PENDING
         for approval_id, before in list(self._followed.items()):
-            now = rows.get(approval_id) or await self._store.approval(approval_id, now_ms)
+            now = rows.get(approval_id) or await self._found(approval_id, now_ms)
             if now is not None and now.status != before:
                 # A yes may have come and been used between two looks.
                 both = now.status == SPENT and before != APPROVED
@@ -78,7 +79,14 @@ class Watcher:
                 self._followed[approval_id] = now.status
         return found
 
+    async def _found(self, approval_id: str, now_ms: int) -> ApprovalRow | None:
+        try:
+            return await self._store.approval(approval_id, now_ms)
+        except StateError:
+            # Somebody edited it, or the state: then the next look at all of them says so.
+            return None
+
 
 def _may_move(row: ApprovalRow, now_ms: int) -> bool:
     """A no that is forgotten keeps its status, and moves no more."""
-    return bool(MOVES[row.status]) and now_ms < row.expires_ms
+    return bool(MOVES.get(row.status)) and now_ms < row.expires_ms

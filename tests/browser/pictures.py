@@ -167,7 +167,7 @@ async def main() -> None:
 
 
 VIEWS = (
-    (Screen(1280, 1000), "", "console-desktop.png"),
+    (Screen(1280, 1040), "", "console-desktop.png"),
     (Screen(1280, 800, "dark"), "jobs", "console-dark.png"),
     (Screen(390, 844), "", "console-phone.png"),
 )

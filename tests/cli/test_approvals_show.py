@@ -15,6 +15,7 @@ from comfy_mcp.oversight.state import now_ms
 from comfy_mcp.store.asked import CANCELLED, Ruling
 from comfy_mcp.store.protocol import Admission, NewJob, Store
 from tests.cli.asking import ONE, TWO, asked, having, standing, used
+from tests.cli.states import edited
 from tests.oversight.asked import (
     HOST,
     HOUR,
@@ -234,7 +235,53 @@ def test_a_program_reads_whole_texts_if_it_asks(
 
     values = json.loads(capsys.readouterr().out)["agent_words"]["values"]
     (prompt,) = [one for one in values if one["name"] == "prompt"]
-    assert (prompt["text"], prompt["cut"]) == (LONG.strip(), 0)
+    assert (prompt["text"], prompt["cut"]) == (LONG, 0)
+
+
+def test_everything_of_a_large_graph_is_shown_to_who_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = {
+        str(number): {"class_type": f"Class{number}", "inputs": {"n": number}}
+        for number in range(300)
+    }
+    state = asked(tmp_path / "s", inline_request(graph))
+
+    shown = []
+    for words in ([], ["--full"], ["--json", "--full"]):
+        assert command(state, "show", ONE, *words) == 0
+        shown.append(capsys.readouterr().out)
+
+    assert "236 more values are not shown; --full shows all." in shown[0]
+    assert "and 288 more (--full shows all)" in shown[0]
+    assert re.search(r"> 299\.n +299 +\(Class299\)", shown[1])
+    assert "more" not in shown[1]
+    told = json.loads(shown[2])
+    assert told["graph"] == graph
+    assert len(told["facts"]["graph"]["classes"]) == 300
+    assert len(told["agent_words"]["inputs"]) == 300
+
+
+def test_every_space_of_a_text_is_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = asked(tmp_path / "s", run_request(prompt=" a  fox "))
+
+    assert command(state, "show", ONE) == 0
+
+    assert '" a  fox "' in capsys.readouterr().out
+
+
+def test_a_request_that_was_edited_breaks_no_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = asked(tmp_path / "s", run_request(number=1), question(2))
+    edited(state, "UPDATE approvals SET facts = '[]' WHERE kind = 'call'")
+
+    assert command(state, "ls") == 0
+
+    _, second, first, *_ = capsys.readouterr().out.splitlines()
+    assert "May I delete the drafts?" in second
+    assert first.split()[0] == ONE
+    assert first.endswith("cannot be read any more: somebody edited it in the state")
 
 
 def test_requests_that_are_alike_are_told_apart_by_the_agents_words(

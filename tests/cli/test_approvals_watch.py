@@ -108,7 +108,7 @@ def test_a_yes_that_is_used_at_once_is_told_as_both(guard: CommandLine) -> None:
         end(process, signal.SIGINT)
 
     assert said[0].split()[1:3] == ["approved", ONE]
-    assert said[0].endswith('"a red fox" by ada (terminal)')
+    assert said[0].endswith(" of GPU time by ada (terminal)")
     assert said[1].split()[1:3] == ["spent", ONE]
     assert said[1].endswith("(used)")
 

@@ -180,6 +180,8 @@ async def test_jobs_that_are_not_named_are_counted(store: Store) -> None:
     row = with_facts(await parked(store, stop_request()), targets_left_out=7)
 
     assert told(row, "TOUCHES")[1:] == ["and 7 more jobs"]
+    assert summary(row).startswith("interrupt_execution: 8 jobs: job 11112222 of ANOTHER agent")
+    assert summary(row).endswith(" and 7 more")
 
 
 async def test_a_question_lets_nothing_through(store: Store) -> None:

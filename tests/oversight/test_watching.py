@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from comfy_mcp.oversight.watching import MOST, Seen, Watcher
 from comfy_mcp.store.asked import APPROVED, CANCELLED, DENIED, Ruling, Spend
 from comfy_mcp.store.protocol import Admission, Store
+from comfy_mcp.store.sqlite import SqliteStore
+from tests.cli.states import edited
 from tests.oversight.asked import BY, HOUR, NOW, SECOND, parked, question, run_request
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +106,17 @@ async def test_an_end_without_an_answer_is_told(store: Store) -> None:
     seen = await watcher.look(NOW + HOUR)
 
     assert (news(seen), seen.pending) == ([("expired", 1)], ())
+
+
+async def test_an_edited_request_ends_no_watch(store: SqliteStore, tmp_path: Path) -> None:
+    for number in (1, 2):
+        await parked(store, question(number))
+    watcher = Watcher(store)
+    await watcher.look(NOW)
+    edited(tmp_path / "state", "UPDATE approvals SET facts = '[]' WHERE id = 1")
+    await rule(store, 2, DENIED)
+
+    assert ("denied", 2) in news(await watcher.look(NOW))
 
 
 async def test_a_flood_hides_no_answer(store: Store) -> None:

@@ -84,10 +84,10 @@ export function card(approval, desk) {
     const middle = state.form ? [state.form.element] : [told.words, told.values, told.rest];
     const over = state.approval.status !== "pending" ? [changed(state.approval)] : [];
     const main = [...over, told.targets, ...middle].filter(Boolean);
-    const side = [told.inputs, told.models, told.nodes, told.graph].filter(Boolean);
+    const side = [told.inputs, told.models, told.nodes].filter(Boolean);
     const column = (kind, parts) => (parts.length ? el("div", { class: kind }, parts) : null);
-    fill(face.body, column("card-main", main), column("card-side", side));
-    show(face.body, main.length + side.length > 0);
+    fill(face.body, column("card-main", main), column("card-side", side), told.graph);
+    show(face.body, face.body.hasChildNodes());
   }
 
   async function decide(what) {

@@ -107,6 +107,14 @@ function state(snapshot) {
   document.body.classList.remove("lost");
   if (Number.isFinite(snapshot.now_ms)) ahead = snapshot.now_ms - Date.now();
   view("desk");
+  parts.requests.holding(() => draw(snapshot));
+  if (fresh) {
+    parts.audit.start();
+    followHash();
+  }
+}
+
+function draw(snapshot) {
   parts.requests.update(snapshot.approvals ?? []);
   parts.jobs.update(snapshot.jobs ?? []);
   parts.limits.update(snapshot);
@@ -116,10 +124,6 @@ function state(snapshot) {
   const warned = snapshot.policy?.warnings?.length ?? 0;
   write(at("policy-link"), warned ? `Policy (${warned})` : "Policy");
   drawBanners(last, connected, () => stream?.now());
-  if (fresh) {
-    parts.audit.start();
-    followHash();
-  }
 }
 
 function lost() {

@@ -133,11 +133,10 @@ export function requests(desk) {
     const over = [...known.values()].filter((one) => !isCard(one));
     over.sort((a, b) => endedMs(b) - endedMs(a));
     const homeless = losesFocus(waiting);
-    const places = placesOf(cards);
-    keyed(at("requests-list"), cards, waiting, id, (one) => card(one, own));
-    waiting.forEach((one, index) => cards.get(id(one)).fold(index >= OPEN));
-    for (const [name, top] of placesOf(cards))
-      if (Math.abs(top - (places.get(name) ?? top)) > 1) cards.get(name).moved();
+    holding(() => {
+      keyed(at("requests-list"), cards, waiting, id, (one) => card(one, own));
+      waiting.forEach((one, index) => cards.get(id(one)).fold(index >= OPEN));
+    });
     keyed(at("decided-list"), rows, all ? over : over.slice(0, FEW), id, (one) =>
       decided(one, own),
     );
@@ -162,6 +161,14 @@ export function requests(desk) {
     return Boolean(inside) && !waiting.some((one) => one.approval_id === inside.dataset.id);
   }
 
+  /** Do something that may push cards about: those that moved decide nothing for a moment. */
+  function holding(act) {
+    const places = placesOf(cards);
+    act();
+    for (const [id, top] of placesOf(cards))
+      if (Math.abs(top - (places.get(id) ?? top)) > 1) cards.get(id).moved();
+  }
+
   const allow = () => cards.forEach((one) => one.allow());
 
   function tick() {
@@ -170,7 +177,13 @@ export function requests(desk) {
     if ([...cards.keys()].some((id) => known.has(id) && !isCard(known.get(id)))) draw();
   }
 
-  return { update, tick, allow, grants: () => [...known.values()].map((one) => one.grant) };
+  return {
+    update,
+    holding,
+    tick,
+    allow,
+    grants: () => [...known.values()].map((one) => one.grant),
+  };
 }
 
 /** How far down on the screen each card begins. */
