@@ -102,6 +102,8 @@ class RunMatter(Matter):
             "workflow": self.order.workflow,
             "title": None if manifest is None else manifest.title,
             "values": dict(self.order.filled.values),
+            "given": sorted((self._caller.args or {}).get("params") or {}),
+            "drawn": list(self.order.filled.drawn),
             "front": self.order.front,
             "graph": described(self.order.filled.graph, whole.run.facts),
             "estimate_s": None if estimate_ms is None else estimate_ms / 1000,

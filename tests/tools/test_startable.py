@@ -14,7 +14,6 @@ from tests.tools.desk import EVERYTHING, Desk, Sit
 from tests.tools.parked import parked, status, submitted
 from tests.tools.person import ASKS, yes
 
-
 pytestmark = pytest.mark.anyio
 
 
