@@ -109,7 +109,8 @@ def target_in_words(target: Mapping[str, Any]) -> str:
 def workflow_in_words(facts: Mapping[str, Any]) -> str:
     """Its name in the library, or that it comes from the agent."""
     called = facts.get("workflow")
-    return "a workflow that the agent wrote" if called in {None, "inline"} else name(called)
+    own = called is None or called == "inline"
+    return "a workflow that the agent wrote" if own else name(called)
 
 
 def gpu_time(facts: Mapping[str, Any]) -> str:

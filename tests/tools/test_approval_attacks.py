@@ -309,7 +309,7 @@ async def test_what_was_shown_is_sent_with_its_seed_though_the_library_has_chang
         file.write_text(by_chance(2))
         await desk.ask("run_workflow", workflow="chance")
 
-    (submitted,) = [
+    (sent_graph,) = [
         one.body["prompt"] for one in host.seen if (one.method, one.path) == ("POST", "/prompt")
     ]
     assert sent_graph == row.payload["graph"]
