@@ -136,19 +136,24 @@ async def test_a_call_that_is_answered_while_it_waits_needs_no_repeat(scene: Sce
     assert codes == ["approved"]
 
 
-async def test_a_no_from_elsewhere_is_told_with_its_reason_and_remembered(scene: Scene) -> None:
+async def test_a_no_from_elsewhere_is_told_with_its_reason_remembered_and_can_be_taken_back(
+    scene: Scene,
+) -> None:
     async with scene.agent() as agent:
         _, body = await agent.refusal("run_workflow", **RUN, wait_seconds=0)
         await scene.decided("deny", body["approval_id"], "--reason", "Not while I render.")
         first, _ = await agent.refusal("run_workflow", **RUN)
         second, _ = await agent.refusal("run_workflow", approval_id=body["approval_id"])
-        status, late = await scene.operator("approve", body["approval_id"])
+        kept = sent(scene.host)
+        status, after_all = await scene.operator("approve", body["approval_id"])
+        job = await agent.ask("run_workflow", approval_id=body["approval_id"])
 
     assert 'A person said no ("Not while I render."). Do not ask for the same again' in first
     assert "Not while I render." in second
-    assert status == 1
-    assert "Nothing was decided: it was denied" in late
-    assert sent(scene.host) == []
+    assert kept == []
+    assert status == 0
+    assert "takes back the no" in after_all
+    assert job["status"] == "completed"
 
 
 @pytest.mark.parametrize("answered", [False, True])

@@ -143,14 +143,14 @@ def agent_words(
 
 
 def _origin(row: ApprovalRow, part: str, name: str) -> str:
-    """Whose word a value is: agent, person, chance, default; or unknown, once that is forgotten."""
+    """Whose word a value is: agent, person, chance, default; or unknown, where nobody noted it."""
     if part != "args" and name in row.changes:
         return "person"
-    if part == "values" and not row.payload:
+    if part == "values" and "given" not in row.facts:
         return "unknown"
-    if part != "values" or name in mapping(mapping(row.payload.get("args")).get("params")):
+    if part != "values" or name in items(row.facts.get("given")):
         return "agent"
-    return "chance" if name in items(row.payload.get("drawn")) else "default"
+    return "chance" if name in items(row.facts.get("drawn")) else "default"
 
 
 def _changeable(row: ApprovalRow) -> tuple[str, ...]:

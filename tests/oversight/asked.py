@@ -82,6 +82,8 @@ def run_request(policy: Path | None = None, number: int = 1, **params: Any) -> N
         "workflow": "txt2img",
         "title": "Text to picture",
         "values": dict(filled.values),
+        "given": sorted(given),
+        "drawn": list(filled.drawn),
         "graph": described(graph, measure(graph, Known())),
         "front": False,
         "estimate_s": 38.2,
@@ -107,6 +109,8 @@ def inline_request(graph: Mapping[str, Any], /, number: int = 1, **more: Any) ->
         "workflow": "inline",
         "title": None,
         "values": {},
+        "given": [],
+        "drawn": [],
         "graph": described(parsed, measure(parsed, Known())),
         **more,
     }
