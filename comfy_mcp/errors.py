@@ -20,6 +20,7 @@ ComfyMCPError
 ├── KeyConflict          an idempotency key was used for another workflow
 ├── JobNotFound          no such job, or not one that may be seen
 ├── ApprovalNotFound     no such request to a person, or somebody else's
+├── WebhookError         somebody who is to be told of requests did not take one
 └── OutputError          a file of a job cannot be had or shown
 """
 
@@ -51,6 +52,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "StateError",
+    "WebhookError",
     "WorkerDead",
     "WorkflowError",
 ]
@@ -323,6 +325,19 @@ class ApprovalNotFound(ComfyMCPError):
     """No such request to a person, or one of another caller: the two are told alike."""
 
     code = "approval_not_found"
+
+
+class WebhookError(ComfyMCPError):
+    """A webhook did not take a notification; a clause says why, without its URL.
+
+    *again*: it may take it later.
+    """
+
+    code = "webhook"
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class OutputError(ComfyMCPError):

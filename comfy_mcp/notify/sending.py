@@ -8,29 +8,21 @@ from http import HTTPStatus
 import aiohttp
 from tenacity import (
     AsyncRetrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     stop_before_delay,
     wait_exponential_jitter,
 )
 from yarl import URL
 
-from comfy_mcp.errors import ComfyMCPError
+from comfy_mcp.errors import WebhookError
 from comfy_mcp.notify.pace import Pace
 from comfy_mcp.notify.signing import headers
 
-__all__ = ["NotTaken", "Sender"]
+__all__ = ["Sender"]
 
 _READ_AHEAD = 512
 """Bytes; aiohttp stops reading from the network at twice as many."""
-
-
-class NotTaken(ComfyMCPError):
-    """The receiver did not take the notification; a clause says why, without its URL."""
-
-
-class _Again(NotTaken):
-    """It may take it later."""
 
 
 class Sender:
@@ -63,11 +55,11 @@ class Sender:
         """Deliver *body* to *url*, signed with *key*.
 
         Raises:
-            NotTaken: every attempt failed, or another would fail the same.
+            WebhookError: every attempt failed, or another would fail the same.
         """
         pace = self._pace
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(pace.attempts) | stop_before_delay(pace.whole_s),
             wait=wait_exponential_jitter(
                 pace.pause_s, max=pace.longest_pause_s, jitter=pace.pause_s
@@ -89,7 +81,7 @@ class Sender:
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # Its words may have the URL in them.
-            raise _Again(f"cannot be reached ({type(error).__name__})") from None
+            raise WebhookError(f"cannot be reached ({type(error).__name__})", again=True) from None
         answer.close()
         _judge(answer.status)
 
@@ -98,7 +90,12 @@ def _judge(status: int) -> None:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise _Again(f"answered {status}")
+        raise WebhookError(f"answered {status}", again=True)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        raise NotTaken(f"answered {status}, and redirects are not followed")
-    raise NotTaken(f"answered {status}")
+        raise WebhookError(f"answered {status}, and redirects are not followed")
+    raise WebhookError(f"answered {status}")
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt could succeed."""
+    return isinstance(error, WebhookError) and error.again

@@ -130,7 +130,7 @@ class Webhooks:
         """Tell one webhook of one request, unless nobody can answer it any more.
 
         Raises:
-            NotTaken: it did not take it.
+            WebhookError: it did not take it.
             StateError: there is no key to sign with.
         """
         if self._now_ms() >= letter.row.expires_ms:
