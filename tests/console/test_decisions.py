@@ -87,7 +87,7 @@ async def test_parameters_that_do_not_fit_decide_nothing(
     assert said.status == 409
     assert said.values["error"]
     assert said.values["approval"]["status"] == "pending"
-    assert (await store.approval(ID, times.ms)).status == "pending"  # type: ignore[union-attr]
+    assert (await store.approval(ID, times.ms)).status == "pending"  # type: ignore[union-attr]  # None would fail, too
 
 
 async def test_the_policy_of_the_request_judges_what_was_changed(
