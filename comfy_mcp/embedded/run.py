@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from comfy_mcp.embedded.faults import Faults
 
-__all__ = ["Call", "Failed", "Signal", "failure", "gathered", "meta_of"]
+__all__ = ["LINGER_SECONDS", "Call", "Failed", "Signal", "failure", "gathered", "meta_of"]
 
 LINGER_SECONDS = 0.02
 """How often a node that is kept busy looks at the weather."""

@@ -12,6 +12,7 @@ from comfy_mcp.embedded.cache import Cache
 from comfy_mcp.embedded.death import Death, pieces
 from comfy_mcp.embedded.job import Job
 from comfy_mcp.embedded.log import green
+from comfy_mcp.embedded.run import LINGER_SECONDS
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
@@ -56,9 +57,7 @@ class Worker:
             for piece in pieces(death):
                 engine.log.write(piece)
             return False
-        lost_cancel = engine.faults().lost_cancel_ms
-        if lost_cancel:
-            await asyncio.sleep(lost_cancel / 1000)
+        await _gap(engine)
         self.job = job = Job(engine, item, self.threads)
         started = time.monotonic()
         await job.run()
@@ -76,6 +75,13 @@ class Worker:
     def _free(self) -> None:
         if self.engine.free_memory:
             self.engine.cache, self.engine.free_memory = Cache(), False
+
+
+async def _gap(engine: Engine) -> None:
+    """The time in which a cancel is lost; over at once when the weather clears."""
+    ends = time.monotonic() + engine.faults().lost_cancel_ms / 1000
+    while engine.faults().lost_cancel_ms and (left := ends - time.monotonic()) > 0:  # noqa: ASYNC110 - nobody tells of new weather
+        await asyncio.sleep(min(left, LINGER_SECONDS))
 
 
 def _death(engine: Engine, item: Item) -> Death | None:
