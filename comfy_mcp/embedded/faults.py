@@ -51,8 +51,8 @@ class Faults:
 
     *lost_cancel_ms*: time between a job leaving the queue and the reset of the interrupt flag; a
     cancel in it is answered and lost, and it ends when this is cleared. *deaf_ms*: every node takes
-    at least that long and hears no interrupt. *success_before_history_ms*: time between execution_success and the history entry.
-    *lose_answer*: "before" or "after": the connection of POST /prompt is dropped before or after
+    at least that long and hears no interrupt. *success_before_history_ms*: time between
+    execution_success and the history entry. *lose_answer*: "before" or "after": the connection of POST /prompt is dropped before or after
     the job was accepted. *answer_delay_ms*: delay of that answer, after the job was accepted.
     *socket*: "fine", "refused" (the handshake is answered 500), "silent" (accepted, never sends),
     "stalled" (the same, and no ping is answered), "dropped" (closed one message after
