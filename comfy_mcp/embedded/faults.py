@@ -52,14 +52,14 @@ class Faults:
     *lost_cancel_ms*: time between a job leaving the queue and the reset of the interrupt flag; a
     cancel in it is answered and lost, and it ends when this is cleared. *deaf_ms*: every node takes
     at least that long and hears no interrupt. *success_before_history_ms*: time between
-    execution_success and the history entry. *lose_answer*: "before" or "after": the connection of POST /prompt is dropped before or after
-    the job was accepted. *answer_delay_ms*: delay of that answer, after the job was accepted.
-    *socket*: "fine", "refused" (the handshake is answered 500), "silent" (accepted, never sends),
-    "stalled" (the same, and no ping is answered), "dropped" (closed one message after
-    execution_start), "garbage" (frames that mean nothing, between the others) or "flood"
-    (thousands of them). *dead_worker*: the next job to start kills the worker and stays in
-    queue_running for ever. *node_ms*: every node takes at least that long and hears an interrupt
-    only at its end; it and *deaf_ms* may be cleared while the node runs, which then ends.
+    execution_success and the history entry. *lose_answer*: "before" or "after": the connection of
+    POST /prompt is dropped before or after the job was accepted. *answer_delay_ms*: delay of that
+    answer, after the job was accepted. *socket*: "fine", "refused" (the handshake is answered 500),
+    "silent" (accepted, never sends), "stalled" (the same, and no ping is answered), "dropped"
+    (closed one message after execution_start), "garbage" (frames that mean nothing, between the
+    others) or "flood" (thousands of them). *dead_worker*: the next job to start kills the worker
+    and stays in queue_running for ever. *node_ms*: every node takes at least that long and hears an
+    interrupt only at its end; it and *deaf_ms* may be cleared while the node runs, which then ends.
     *step_ms*: extra time per progress step. *http*: wrong answers; the first that matches counts.
     *takeover_fixed*: a second socket with the same clientId keeps its place when the first closes.
     *blocked_publisher*: a client that does not read holds up everybody's messages (ComfyUI's way).
