@@ -107,7 +107,7 @@ async def test_a_state_folder_that_is_gone(stage: Stage, host: WitnessedHost) ->
     job="nothing is sent meanwhile",
 )
 async def test_a_state_that_is_locked(stage: Stage, host: WitnessedHost) -> None:
-    async with stage.sit(host, patience_ms=200) as desk:
+    async with stage.sit(host, patience_ms=1_000) as desk:
         await desk.ask("get_server_status")
         holder = sqlite3.connect(stage.state / FILE, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

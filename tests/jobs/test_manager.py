@@ -549,7 +549,7 @@ async def test_a_submitted_job_is_told_with_its_id_when_the_journal_is_locked(
     embedded: Start, office: Hire, graph: MakeGraph, tmp_path: Path
 ) -> None:
     comfy = await embedded()
-    here = office(comfy.url, patience_ms=100)
+    here = office(comfy.url, patience_ms=1_000)
     made, permit = await here.admit(graph())
     lock = sqlite3.connect(tmp_path / "state" / "guard.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")

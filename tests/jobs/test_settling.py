@@ -229,7 +229,7 @@ async def test_a_running_job_is_shown_though_that_it_runs_cannot_be_written_down
     embedded: Start, office: Hire, graph: MakeGraph, tmp_path: Path
 ) -> None:
     comfy = await embedded(faults=DEAF)
-    here, there = office(comfy.url), office(comfy.url, patience_ms=100)
+    here, there = office(comfy.url), office(comfy.url, patience_ms=1_000)
     made = await here.run(graph())
     await here.jobs.close()
     await here.store.move_job(made, "stopping", now_ms())

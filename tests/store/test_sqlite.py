@@ -55,7 +55,7 @@ async def store(folder: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_a_lock_is_not_waited_for_for_ever(folder: Path) -> None:
-    store = SqliteStore(folder, patience_ms=50)
+    store = SqliteStore(folder, patience_ms=1_000)
     await store.record(NOW, {})
     with closing(locked(folder)):
         with pytest.raises(StateError, match="locked by another process"):
@@ -67,7 +67,7 @@ async def test_a_lock_is_not_waited_for_for_ever(folder: Path) -> None:
 
 
 async def test_a_locked_file_cannot_be_made_a_state(folder: Path) -> None:
-    store = SqliteStore(empty(folder), patience_ms=50)
+    store = SqliteStore(empty(folder), patience_ms=1_000)
     with closing(locked(folder)), pytest.raises(StateError, match="locked by another process"):
         await store.record(NOW, {})
 
