@@ -369,7 +369,8 @@ def _instructions(gate: Gate, identity: str) -> str:
 
 
 async def _run_stdio(server: GuardedServer, legacy: bool) -> None:
-    low = server._lowlevel_server  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    # The SDK has no public name for it, and its own stdio run cannot be given streams.
+    low = server._lowlevel_server  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
     options = low.create_initialization_options()
     async with stdio_server() as (reader, writer):
         # Once the wire has its own descriptors, a stray print must not reach it, not even at exit.
