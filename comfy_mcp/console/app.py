@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 from aiohttp import web
 
+from comfy_mcp.accepting import no_more
 from comfy_mcp.console.answers import Refusal, data
 from comfy_mcp.console.board import Board
 from comfy_mcp.console.decisions import Decisions
@@ -138,6 +139,7 @@ async def started(
         yield console
     finally:
         await console.close()
+        await no_more(sockets)
         await runner.cleanup()
         await parts.close()
 

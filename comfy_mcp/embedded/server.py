@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from comfy_mcp.accepting import no_more
 from comfy_mcp.embedded.access import access_check
 from comfy_mcp.embedded.credential import key_check
 from comfy_mcp.embedded.engine import Engine
@@ -50,13 +51,14 @@ class Server:
         )
         self._web_root = Path(tempfile.mkdtemp(prefix="comfyui-embedded-web-"))
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._door: asyncio.Server | None = None
         self._address = ("", 0)
         self._tasks: list[asyncio.Task[None]] = []
         self._worker = Worker(self._engine)
         self._spoiler = Spoiler(lambda: host.faults)
         self._storage = Storage(folders, secrets.token_bytes(16))
         self._storage_runner: web.AppRunner | None = None
+        self._storage_door: asyncio.Server | None = None
         self._storage_url = ""
 
     @property
@@ -78,16 +80,15 @@ class Server:
             shutdown_timeout=STOP_SECONDS,
         )
         await self._runner.setup()
-        self._address = (host, port)
         try:
-            await self._listen()
+            self._door = await _opened(self._runner, host, port)
         except OSError:
             await self.stop()
             raise
         if self._host.profile.cloud:
             await self._open_storage(host)
         self._begin()
-        self._address = (host, int(self._runner.addresses[0][1]))
+        self._address = (host, _port(self._door))
         return self._address[1]
 
     async def stop(self) -> None:
@@ -98,6 +99,8 @@ class Server:
         self._engine.signal.abandoned.set()
         self._spoiler.end()
         await self._engine.sockets.close()
+        await _shut(self._door, self._storage_door)
+        self._door = self._storage_door = None
         for runner in (self._runner, self._storage_runner):
             if runner is not None:
                 await runner.cleanup()
@@ -106,8 +109,8 @@ class Server:
 
     async def leave(self) -> None:
         """Be killed: nothing listens, every connection drops; all that a process knows is lost."""
-        if self._site is not None:
-            await self._site.stop()
+        await _shut(self._door)
+        self._door = None
         self._hang_up()
         await self._end()
         self._engine.forget()
@@ -120,14 +123,10 @@ class Server:
         """
         for each in self._engine.folders.temp.iterdir():
             shutil.rmtree(each) if each.is_dir() else each.unlink()
-        await self._listen()
-        self._begin()
-
-    async def _listen(self) -> None:
         if self._runner is None:
             raise RuntimeError("the host was stopped")
-        self._site = web.TCPSite(self._runner, *self._address)
-        await self._site.start()
+        self._door = await _opened(self._runner, *self._address)
+        self._begin()
 
     def _hang_up(self) -> None:
         """Drop every connection without a word, as the end of a process does."""
@@ -178,6 +177,25 @@ class Server:
         app.add_routes(self._storage.routes())
         self._storage_runner = web.AppRunner(app, access_log=None, logger=self._engine.logger)
         await self._storage_runner.setup()
-        await web.TCPSite(self._storage_runner, host, 0).start()
+        self._storage_door = await _opened(self._storage_runner, host, 0)
         name = f"[{host}]" if ":" in host else host
-        self._storage_url = f"http://{name}:{self._storage_runner.addresses[0][1]}"
+        self._storage_url = f"http://{name}:{_port(self._storage_door)}"
+
+
+async def _opened(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    """Let in on *port* of *host* who comes; 0: any free port."""
+    if runner.server is None:
+        raise RuntimeError("the runner was not set up")
+    return await asyncio.get_running_loop().create_server(runner.server, host, port)
+
+
+async def _shut(*doors: asyncio.Server | None) -> None:
+    """Listen no more; who was let in until now is a connection like any other."""
+    opened = [each for each in doors if each is not None]
+    await no_more(socket for door in opened for socket in door.sockets)
+    for door in opened:
+        door.close()
+
+
+def _port(door: asyncio.Server) -> int:
+    return int(door.sockets[0].getsockname()[1])
