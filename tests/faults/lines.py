@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from comfy_mcp.accepting import no_more
 from tests.faults.witness import WitnessedHost
 
 __all__ = ["relay", "stranger"]
@@ -39,6 +40,7 @@ class _Relay:
     async def close(self) -> None:
         """Stop listening and break every connection."""
         if self.server is not None:
+            await no_more(self.server.sockets)
             self.server.close()
         for writer in self.writers:
             writer.transport.abort()
@@ -50,6 +52,8 @@ class _Relay:
         assert task is not None
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        # Known at once: a cut that comes while the other end is called breaks this one, too.
+        self.writers.add(writer)
         there, back = await asyncio.open_connection("127.0.0.1", self.port)
         ends = {writer, back}
         self.writers |= ends
@@ -106,5 +110,6 @@ async def stranger(port: int) -> AsyncGenerator[list[str]]:
     try:
         yield asked
     finally:
+        await no_more(server.sockets)
         server.close()
         await server.wait_closed()
