@@ -301,7 +301,7 @@ async def test_a_dead_worker_whose_log_is_hidden(stage: Stage, host: WitnessedHo
 async def test_an_order_to_clear_the_queue_that_is_lost(
     stage: Stage, host: WitnessedHost, what: str, after: bool
 ) -> None:
-    host.faults = Faults(node_ms=200)
+    host.faults = Faults(node_ms=60_000)
 
     async with stage.sit(host) as desk:
         jobs = [
@@ -309,8 +309,9 @@ async def test_an_order_to_clear_the_queue_that_is_lost(
             for color in range(3)
         ]
         bad = BadAnswer(what, "POST", "/queue", after=after, times=1)
-        host.faults = Faults(node_ms=200, http=(bad,))
+        host.faults = Faults(node_ms=60_000, http=(bad,))
         report = await desk.call("clear_queue")
+        host.faults = Faults()
         told = [
             await desk.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=10) for job in jobs
         ]
