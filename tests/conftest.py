@@ -1,8 +1,13 @@
-"""What every test shares: one event loop implementation."""
+"""What every test shares: one event loop implementation, and patience with slow examples."""
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# A busy machine is no counterexample.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture

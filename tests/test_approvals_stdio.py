@@ -18,9 +18,10 @@ import pytest
 from mcp.types import ElicitResult
 from PIL import Image
 
-from comfy_mcp.embedded import EmbeddedHost
+from comfy_mcp.embedded import EmbeddedHost, Faults
+from tests.embedded.desk import txt2img
 from tests.scene import Scene
-from tests.tools.desk import EVERYTHING, card, graph, sent
+from tests.tools.desk import EVERYTHING, card, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -96,8 +97,11 @@ async def test_a_large_run_is_parked_shown_approved_elsewhere_repeated_and_spent
 async def test_an_interrupt_is_parked_approved_elsewhere_and_repeated(
     scene: Scene, mode: str
 ) -> None:
+    # Longer than all of it takes, and stopped at any step.
+    scene.host.faults = Faults(step_ms=100)
+
     async with scene.agent(mode) as agent:
-        job = await agent.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
+        job = await agent.ask("run_workflow", workflow=txt2img(steps=10_000), wait_seconds=0)
         await scene.host.until(lambda now: now.running == job["prompt_id"])
         # This tool has no wait of its own: the policy's is cut short by the operator's yes.
         async with anyio.create_task_group() as group:

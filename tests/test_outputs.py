@@ -150,7 +150,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(SEEDS), st.data())
 def test_a_damaged_picture_is_shown_or_refused_and_nothing_else(
     whole: bytes, data: st.DataObject

@@ -18,6 +18,9 @@ from tests.tools.desk import EVERYTHING, card, graph, sent
 
 pytestmark = pytest.mark.anyio
 
+BUSY = Faults(node_ms=60_000)
+"""The running node ends, and hears an interrupt, when the weather clears."""
+
 ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 
 
@@ -110,20 +113,31 @@ async def runs(host: EmbeddedHost) -> None:
     await host.until(lambda now: now.running is not None, seconds=20)
 
 
+async def clears(host: EmbeddedHost, on_cancel: str) -> None:
+    """Let the job go on; one that is to be cancelled once it was told to stop."""
+    if on_cancel == "cancel":
+        await host.until(lambda now: len(sent(now)) > 1, seconds=20)
+    host.faults = Faults()
+
+
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(("on_cancel", "status"), [("cancel", "cancelled"), ("keep", "completed")])
 async def test_a_cancelled_call_is_never_answered_and_its_job_fares_as_it_said(
     host: EmbeddedHost, tmp_path: Path, era: str, on_cancel: str, status: str
 ) -> None:
-    host.faults = Faults(step_ms=100)
+    host.faults = BUSY
 
     async with piped(host, tmp_path, era) as pipe:
         await pipe.call(2, "run_workflow", workflow=graph("medium"), on_cancel=on_cancel)
         await runs(host)
         await pipe.tell("notifications/cancelled", {"requestId": 2, "reason": "changed my mind"})
+        # Answered after the notification was read: the job does not end before.
+        await pipe.call(3, "get_job", prompt_id=host.running)
+        await pipe.heard(3)
+        await clears(host, on_cancel)
         await host.until(lambda now: bool(now.finished), seconds=20)
-        await pipe.call(3, "get_job", prompt_id=host.finished[0], wait_seconds=20)
-        answer = await pipe.heard(3)
+        await pipe.call(4, "get_job", prompt_id=host.finished[0], wait_seconds=20)
+        answer = await pipe.heard(4)
 
     assert answer["structuredContent"]["status"] == status
 
@@ -133,11 +147,15 @@ async def test_a_cancelled_call_is_never_answered_and_its_job_fares_as_it_said(
 async def test_a_client_that_goes_away_has_cancelled_the_calls_it_waited_for(
     host: EmbeddedHost, tmp_path: Path, era: str, on_cancel: str
 ) -> None:
-    host.faults = Faults(node_ms=700)
+    host.faults = BUSY
 
-    async with piped(host, tmp_path, era) as pipe:
-        await pipe.call(2, "run_workflow", workflow=card(1), on_cancel=on_cancel)
-        await runs(host)
+    async with asyncio.TaskGroup() as group:
+        async with piped(host, tmp_path, era) as pipe:
+            await pipe.call(2, "run_workflow", workflow=card(1), on_cancel=on_cancel)
+            await runs(host)
+            if on_cancel == "cancel":
+                group.create_task(clears(host, on_cancel))
+        host.faults = Faults()
     await host.until(lambda now: bool(now.finished), seconds=20)
 
     stopped = [request for request in sent(host) if request != "POST /prompt"]

@@ -21,7 +21,7 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
-WAIT_MS = 8_000
+WAIT_MS = 20_000
 """The most that a page may take for anything."""
 
 REFUSED = "Failed to load resource"

@@ -61,11 +61,11 @@ async def test_a_no_reaches_the_agent_with_its_reason(home: House, desk: Desk) -
         await operator.cards.get_by_label("Words for the agent").fill("Not during the day.")
         await operator.button("Deny", operator.cards).click()
 
+        await expect(operator.cards.locator(".outcome")).to_contain_text("Denied")
+        await expect(operator.cards.locator(".actions")).to_be_hidden()
         told = await asking
         assert told["refused"]
         assert "Not during the day." in told["words"]
-        await expect(operator.cards.locator(".outcome")).to_contain_text("Denied")
-        await expect(operator.cards.locator(".actions")).to_be_hidden()
         assert home.host.finished == ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,8 +16,12 @@ from comfy_mcp.console.app import Console
 SECONDS = 20
 """The most that any answer may take here."""
 
-SOON = 6
+SOON = 10
 """Less than any pause after which something would happen by itself."""
+
+
+FIRST = 4_096
+"""Bytes of a request that a socket takes though nobody reads yet: all headers of a small one."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,10 @@ class Caller:
 
     async def raw(self, request: bytes, address: str = "127.0.0.1") -> Said:
         """Exactly these bytes; the first answer, once the console has hung up."""
-        async with asyncio.timeout(SECONDS), connected(self.port, address) as (reader, writer):
-            writer.write(request)
+        first, rest = request[:FIRST], request[FIRST:]
+        connection = connected(self.port, address, first)
+        async with asyncio.timeout(SECONDS), connection as (reader, writer):
+            writer.write(rest)
             await writer.drain()
             return read(await reader.read())
 
@@ -179,10 +186,12 @@ class Stream:
 
 @asynccontextmanager
 async def connected(
-    port: int, address: str = "127.0.0.1"
+    port: int, address: str = "127.0.0.1", first: bytes = b""
 ) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection."""
-    reader, writer = await asyncio.open_connection(address, port, limit=1 << 24)
+    """A connection; *first* is there before the console looks, so that it is never too slow."""
+    end = socket.create_connection((address, port), SECONDS)
+    end.sendall(first)
+    reader, writer = await asyncio.open_connection(sock=end, limit=1 << 24)
     try:
         yield reader, writer
     finally:

@@ -84,7 +84,7 @@ def job(told: dict[str, Any], prompt_id: str) -> dict[str, Any]:
 async def test_a_job_is_seen_to_wait_run_and_end_with_its_picture(
     host: EmbeddedHost, console: Caller, agent: Agent
 ) -> None:
-    host.faults = Faults(node_ms=1_500)
+    host.faults = Faults(node_ms=60_000)
     async with agent("alice") as alice, agent("bob") as bob, console.events() as stream:
         first, second = await run(alice, card(1)), await run(bob, card(2))
 
@@ -154,10 +154,11 @@ async def test_a_failed_job_says_why(console: Caller, agent: Agent) -> None:
 async def test_the_end_of_a_job_whose_server_has_gone_is_seen_and_not_written(
     host: EmbeddedHost, console: Caller, agent: Agent, settings: Settings
 ) -> None:
-    host.faults = Faults(node_ms=200)
+    host.faults = Faults(node_ms=60_000)
     async with console.events() as stream:
         async with agent("alice") as alice:
             prompt_id = await run(alice, card(3))
+        host.faults = Faults()
         await host.until(lambda one: prompt_id in one.finished)
         told = await stream.until(
             "its end", lambda told: job(told, prompt_id).get("status") == "completed"
@@ -174,7 +175,7 @@ async def test_the_end_of_a_job_whose_server_has_gone_is_seen_and_not_written(
 async def test_a_job_that_comfyui_lost_is_not_said_to_be_over(
     host: EmbeddedHost, console: Caller, agent: Agent
 ) -> None:
-    host.faults = Faults(node_ms=500)
+    host.faults = Faults(node_ms=60_000)
     async with console.events() as stream:
         async with agent("alice") as alice:
             prompt_id = await run(alice, card(4))

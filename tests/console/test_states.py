@@ -61,12 +61,15 @@ async def test_a_state_that_comes_later_is_shown_when_it_comes(
     async with caller.events() as stream:
         await stream.until("nothing", lambda told: not told["state"]["ready"])
 
-        server = SqliteStore(settings.state)
+        # It comes as a whole: nobody sees it before the request is in it.
+        made = settings.state.with_name("made")
+        server = SqliteStore(made)
         await parked(server, question(), times.ms)
+        await server.close()
+        made.rename(settings.state)
         told = await stream.until("the state", lambda told: told["state"]["ready"])
 
         assert [one["status"] for one in told["approvals"]] == ["pending"]
-        await server.close()
 
 
 async def test_a_state_that_is_taken_away_and_put_back_is_seen_each_time(

@@ -115,8 +115,7 @@ async def test_headers_that_do_not_come_are_not_waited_for(patient: Console, beg
 
 async def test_headers_of_a_later_request_are_not_waited_for_either(patient: Console) -> None:
     port = patient.place.port
-    async with asyncio.timeout(SOON), connected(port) as (reader, writer):
-        writer.write(page(port))
+    async with asyncio.timeout(SOON), connected(port, first=page(port)) as (reader, writer):
         assert await answered(reader) == 200
         writer.write(b"GET / HTTP/1.1\r\nHo")
 
@@ -138,8 +137,8 @@ async def test_what_is_slow_after_its_headers_goes_on(
     caller = await signed_in(patient, terminal)
     body = b'{"grant":"bob"}'
 
-    async with asyncio.timeout(SECONDS), connected(caller.port) as (reader, writer):
-        writer.write(head(caller, Content_Length=str(len(body))) + body[:1])
+    first = head(caller, Content_Length=str(len(body))) + body[:1]
+    async with asyncio.timeout(SECONDS), connected(caller.port, first=first) as (reader, writer):
         answer = asyncio.create_task(reader.read())
         for byte in body[1:]:
             # In all longer than headers may take.
@@ -180,7 +179,7 @@ async def test_whoever_holds_every_connection_open_keeps_nobody_out(
 async def test_the_oldest_connection_that_has_shown_no_session_makes_room(
     settings: Settings, terminal: Terminal
 ) -> None:
-    bounds = Bounds(connections=2)
+    bounds = Bounds(head_s=SECONDS, connections=2)
     async with (
         started(settings, terminal, port=0, bounds=bounds) as console,
         asyncio.timeout(SOON),

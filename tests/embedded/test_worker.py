@@ -129,11 +129,12 @@ async def test_credentials_are_not_shown(client: Comfy, older: tuple[EmbeddedHos
 async def test_before_0_3_57_an_interrupt_always_means_whatever_runs() -> None:
     async with EmbeddedHost(profile="0.3.40") as host, aiohttp.ClientSession() as session:
         client = Comfy(host.url, session, "0.3.40")
-        host.faults = Faults(node_ms=100)
+        host.faults = Faults(node_ms=60_000)
         answer = await client.submit(fresh("small"), prompt_id="mine")
         prompt_id = answer.body["prompt_id"]
         await host.until(lambda it: it.node == "1")
         await client.post("/interrupt", {"prompt_id": new_id()})
+        host.faults = Faults()
         await host.until(lambda it: prompt_id in it.finished)
         entry = (await client.get(f"/history/{prompt_id}")).body[prompt_id]
         features = await client.get("/features")

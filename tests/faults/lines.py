@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from comfy_mcp.accepting import no_more
 from tests.faults.witness import WitnessedHost
 
-__all__ = ["relay", "stranger"]
+__all__ = ["latecomer", "relay", "stranger"]
 
 PIECE = 1 << 16
+SUBMIT = b"POST /api/prompt "
 PAGE = b"<html>hello</html>"
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 18\r\n"
@@ -24,9 +25,13 @@ Cut = Callable[[], AbstractAsyncContextManager[None]]
 
 @dataclass
 class _Relay:
-    """Passes bytes on between whoever connects and *port*."""
+    """Passes bytes on between whoever connects and *port*.
+
+    Submits wait for *through*, if there is such: until their sender has given up, and it is set.
+    """
 
     port: int
+    through: asyncio.Event | None = None
     server: asyncio.Server | None = None
     own_port: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
@@ -44,6 +49,8 @@ class _Relay:
             self.server.close()
         for writer in self.writers:
             writer.transport.abort()
+        if self.through is not None:
+            self.through.set()
         if self.tasks:
             await asyncio.wait(self.tasks)
 
@@ -58,6 +65,14 @@ class _Relay:
         ends = {writer, back}
         self.writers |= ends
         try:
+            first = b"" if self.through is None else await reader.read(PIECE)
+            if self.through is not None and first.startswith(SUBMIT):
+                whole = first + await reader.read()
+                await self.through.wait()
+                back.write(whole)
+                await there.read(PIECE)
+                return
+            back.write(first)
             async with asyncio.TaskGroup() as group:
                 group.create_task(_pass_on(reader, back))
                 group.create_task(_pass_on(there, writer))
@@ -89,6 +104,18 @@ async def relay(host: WitnessedHost) -> AsyncGenerator[tuple[str, Cut]]:
     await line.open()
     try:
         yield f"http://127.0.0.1:{line.own_port}", cut
+    finally:
+        await line.close()
+
+
+@asynccontextmanager
+async def latecomer(host: WitnessedHost) -> AsyncGenerator[tuple[str, asyncio.Event]]:
+    """An address that leads to *host*, where submits arrive only when the event is set."""
+    line = _Relay(host.port, asyncio.Event())
+    assert line.through is not None
+    await line.open()
+    try:
+        yield f"http://127.0.0.1:{line.own_port}", line.through
     finally:
         await line.close()
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,18 @@ from tests.embedded.desk import txt2img
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import EVERYTHING, Desk
 
-__all__ = ["BOUND", "HELD", "QUICK", "TIMES", "Stage", "by_hand", "fitted", "lengthy"]
+__all__ = [
+    "BOUND",
+    "BUSY",
+    "FORGETFUL",
+    "HELD",
+    "QUICK",
+    "TIMES",
+    "Stage",
+    "by_hand",
+    "fitted",
+    "lengthy",
+]
 
 QUICK = Pace(
     live=0.5,
@@ -39,15 +50,22 @@ QUICK = Pace(
     most=0.1,
     doubt=0.05,
     search=0.3,
-    forget=0.4,
+    forget=30.0,
     sweep=0.3,
     stop=5.0,
     again=0.1,
     silence=0.2,
 )
-"""Looks often enough for tests."""
+"""Looks often enough for tests; a submit that a slow machine holds up is not given up."""
 
-TIMES = Timeouts(connect=1, answer=1, submit=2, known=1, breakdown=0.2)
+FORGETFUL = replace(QUICK, forget=0.4, sweep=60.0)
+"""Soon counts a job as lost that never came; none that is still on its way is looked at."""
+
+TIMES = Timeouts(connect=10, answer=10, submit=10, known=10, breakdown=0.2)
+"""What is answered at all is answered within these."""
+
+BUSY = Faults(node_ms=600_000)
+"""The running node ends when the weather clears."""
 
 HELD = Faults(step_ms=100)
 """The weather in which a `lengthy` job does not end within `BOUND`."""
@@ -236,7 +254,7 @@ def fitted(
 
 def lengthy() -> dict[str, Any]:
     """A job that runs for as long as `HELD` is the weather, and can be stopped at any step."""
-    return txt2img(steps=400)
+    return txt2img(steps=4_000)
 
 
 async def by_hand(host: WitnessedHost, body: dict[str, Any]) -> dict[str, Any]:

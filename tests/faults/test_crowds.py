@@ -16,7 +16,7 @@ from comfy_mcp.embedded import Faults
 from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.jobs.pace import Pace
 from tests.faults.promise import promised
-from tests.faults.stage import Stage
+from tests.faults.stage import BUSY, Stage
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import Desk, card, sent
 
@@ -96,7 +96,7 @@ async def test_many_jobs_of_one_client(stage: Stage, host: WitnessedHost) -> Non
 async def test_a_client_that_stops_waiting(
     stage: Stage, host: WitnessedHost, on_cancel: str
 ) -> None:
-    host.faults = Faults(node_ms=300)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         async with anyio.create_task_group() as group:
@@ -108,6 +108,9 @@ async def test_a_client_that_stops_waiting(
             await host.until(lambda now: now.node == "1")
             group.cancel_scope.cancel()
         (row,) = await stage.rows()
+        if on_cancel == "cancel":
+            await host.until(lambda now: len(sent(now)) > 1)
+        host.faults = Faults()
         await host.until(lambda now: now.running is None)
         job = await desk.ask("get_job", prompt_id=row.prompt_id, wait_seconds=10)
 
@@ -143,7 +146,7 @@ async def test_a_client_that_goes_away(stage: Stage, host: WitnessedHost) -> Non
     job="those that waited: `cancelled`; others' run",
 )
 async def test_a_queue_that_is_cleared_while_it_moves(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(node_ms=200)
+    host.faults = BUSY
 
     async with stage.sit(host, grant="a") as one, stage.sit(host, grant="b") as other:
         desks = [one, other] * 4
@@ -151,6 +154,8 @@ async def test_a_queue_that_is_cleared_while_it_moves(stage: Stage, host: Witnes
             (desk, await desk.ask("run_workflow", workflow=card(number), wait_seconds=0))
             for number, desk in enumerate(desks)
         ]
+        # From now on it moves: the last one that waits has long to go.
+        host.faults = Faults(node_ms=400)
         report = await one.ask("clear_queue")
         host.faults = Faults()
         jobs = [

@@ -13,7 +13,7 @@ import pytest
 from comfy_mcp.embedded import BadAnswer, Faults
 from comfy_mcp.host.transport import MAX_JSON
 from tests.faults.promise import promised
-from tests.faults.stage import HELD, Stage, by_hand, lengthy
+from tests.faults.stage import BUSY, HELD, TIMES, Stage, by_hand, lengthy
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
 
@@ -21,10 +21,6 @@ pytestmark = pytest.mark.anyio
 
 COPY = "22222222-2222-4222-8222-222222222222"
 LOOKS = ("/jobs*", "/queue", "/history*")
-
-
-BUSY = Faults(node_ms=60_000)
-"""The running node ends when the weather clears."""
 
 
 def spoiled(what: str, *, times: int | None = None, size: int = 0) -> Faults:
@@ -111,9 +107,11 @@ async def test_looks_that_are_not_answered(stage: Stage, host: WitnessedHost) ->
         await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
         running = host.running
-        host.faults = replace(BUSY, http=spoiled("mute").http)
-        meanwhile = await desk.ask("get_job", prompt_id=running)
-        host.faults = Faults()
+    host.faults = replace(BUSY, http=spoiled("mute").http)
+    async with stage.sit(host, timeouts=replace(TIMES, answer=1)) as impatient:
+        meanwhile = await impatient.ask("get_job", prompt_id=running)
+    host.faults = Faults()
+    async with stage.sit(host) as desk:
         job = await desk.ask("get_job", prompt_id=running, wait_seconds=15)
 
     assert meanwhile["status"] in {"pending", "in_progress"}
@@ -128,12 +126,12 @@ async def test_looks_that_are_not_answered(stage: Stage, host: WitnessedHost) ->
 )
 async def test_a_history_that_forgot_the_job(stage: Stage) -> None:
     host = await stage.comfyui(max_history=1)
-    host.faults = Faults(node_ms=150)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         job = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
-    await host.until(lambda now: job["prompt_id"] in now.finished)
     host.faults = Faults()
+    await host.until(lambda now: job["prompt_id"] in now.finished)
     for color in range(2, 5):
         last = (await by_hand(host, {"prompt": card(color)}))["prompt_id"]
         await host.until(lambda now, last=last: last in now.finished)
@@ -151,13 +149,14 @@ async def test_a_history_that_forgot_the_job(stage: Stage) -> None:
     job="never ran; told neither as done nor as our own cancel",
 )
 async def test_a_job_that_somebody_removed(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(node_ms=600)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         first = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         second = await desk.ask("run_workflow", workflow=card(2), wait_seconds=0)
         assert host.queue.delete(second["prompt_id"])
         told = await desk.ask("get_job", prompt_id=second["prompt_id"], wait_seconds=10)
+        host.faults = Faults()
         await desk.ask("get_job", prompt_id=first["prompt_id"], wait_seconds=10)
 
     assert (told["status"], told["error"]["type"]) == ("lost", "removed")

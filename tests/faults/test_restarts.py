@@ -12,7 +12,7 @@ import pytest
 from comfy_mcp.embedded import BadAnswer, Faults
 from tests.faults.lines import relay, stranger
 from tests.faults.promise import promised
-from tests.faults.stage import Stage
+from tests.faults.stage import BUSY, FORGETFUL, Stage
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
 
@@ -95,12 +95,13 @@ async def test_a_restart_while_somebody_waits(stage: Stage, host: WitnessedHost)
     job="untouched: a network that breaks for a while changes nothing",
 )
 async def test_a_network_that_breaks_for_a_while(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(node_ms=400)
+    host.faults = BUSY
 
     async with relay(host) as (url, cut), stage.sit(host, url=url) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         async with cut():
             meanwhile = await desk.ask("get_job", prompt_id=begun["prompt_id"])
+        host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=15)
 
     assert meanwhile["status"] in {"pending", "in_progress"}
@@ -167,7 +168,7 @@ async def test_a_restart_while_a_submit_is_under_way(
         http=(BadAnswer("mute", "POST", "/prompt", after=after, times=1),), node_ms=60_000
     )
 
-    async with stage.sit(host) as desk, asyncio.TaskGroup() as group:
+    async with stage.sit(host, pace=FORGETFUL) as desk, asyncio.TaskGroup() as group:
         waiting = group.create_task(desk.refusal("run_workflow", workflow=card(1)))
         await host.until(lambda now: sent(now) != [] and after == (now.running is not None))
         await host.restart()
@@ -187,13 +188,14 @@ async def test_a_restart_while_a_submit_is_under_way(
 )
 async def test_a_server_that_is_pointed_elsewhere(stage: Stage) -> None:
     here, there = await stage.comfyui(), await stage.comfyui()
-    here.faults = Faults(node_ms=400)
+    here.faults = BUSY
 
     async with stage.sit(here) as desk, stage.sit(there) as moved:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         asked = {"prompt_id": begun["prompt_id"]}
         seen = await moved.ask("get_job", **asked)
         _, body = await moved.refusal("cancel_job", **asked)
+        here.faults = Faults()
         job = await desk.ask("get_job", wait_seconds=10, **asked)
 
     assert seen["status"] in {"pending", "in_progress"}

@@ -16,7 +16,7 @@ import pytest
 
 from comfy_mcp.embedded import Faults
 from tests.faults.promise import promised
-from tests.faults.stage import Stage, by_hand
+from tests.faults.stage import BOUND, Stage, by_hand
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
 
@@ -103,6 +103,7 @@ async def test_a_socket_that_floods(stage: Stage, host: WitnessedHost) -> None:
 async def test_a_client_id_that_was_taken_over(stage: Stage, host: WitnessedHost) -> None:
     async with stage.sit(host) as desk:
         await desk.ask("run_workflow", workflow=card(1))
+        await host.until(lambda now: now.clients != ())
         (ours,) = host.clients
         async with (
             aiohttp.ClientSession() as session,
@@ -125,7 +126,7 @@ async def test_another_reader_that_stalls(stage: Stage, host: WitnessedHost) -> 
         await desk.ask("run_workflow", workflow=card(1))
         for _ in range(2):
             loud = (await by_hand(host, {"prompt": chatter()}))["prompt_id"]
-            await host.until(lambda now, loud=loud: loud in now.finished)
+            await host.until(lambda now, loud=loud: loud in now.finished, BOUND)
         job = await desk.ask("run_workflow", workflow=card(2))
         slow = await desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
         report = await desk.ask("cancel_job", prompt_id=slow["prompt_id"])

@@ -16,7 +16,7 @@ from comfy_mcp.server import now_ms
 from comfy_mcp.store.folder import FILE
 from tests.faults.disks import DISKS
 from tests.faults.promise import promised
-from tests.faults.stage import Stage
+from tests.faults.stage import BUSY, Stage
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import EVERYTHING, card, sent
 
@@ -68,12 +68,13 @@ async def test_a_disk_that_gets_full_while_a_job_runs(
     stage: Stage, host: WitnessedHost, kind: str
 ) -> None:
     disk = await DISKS[kind](stage)
-    host.faults = Faults(node_ms=400)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
         async with disk(desk.services.store):
+            host.faults = Faults()
             asked = {"prompt_id": begun["prompt_id"], "wait_seconds": 1}
             meanwhile = await desk.call("get_job", **asked)
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
@@ -107,11 +108,12 @@ async def test_a_state_folder_that_is_gone(stage: Stage, host: WitnessedHost) ->
     job="nothing is sent meanwhile",
 )
 async def test_a_state_that_is_locked(stage: Stage, host: WitnessedHost) -> None:
-    async with stage.sit(host, patience_ms=1_000) as desk:
+    async with stage.sit(host) as desk:
         await desk.ask("get_server_status")
         holder = sqlite3.connect(stage.state / FILE, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        _, body = await desk.refusal("run_workflow", workflow=card(1))
+        async with stage.sit(host, patience_ms=100) as impatient:
+            _, body = await impatient.refusal("run_workflow", workflow=card(1))
         holder.close()
         job = await desk.ask("run_workflow", workflow=card(1))
 
@@ -130,13 +132,14 @@ async def test_a_clock_that_steps_while_a_job_runs(
     stage: Stage, host: WitnessedHost, step: int
 ) -> None:
     clock = Clock()
-    host.faults = Faults(node_ms=500)
+    host.faults = BUSY
     policy = {**EVERYTHING, "gpu": {"max_seconds_per_job": 60}}
 
     async with stage.sit(host, policy=policy, clock=clock) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.node == "1")
         clock.step_ms = step
+        host.faults = Faults(node_ms=500)
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
 
     assert job["status"] == "completed"
@@ -152,7 +155,7 @@ async def test_a_clock_that_steps_while_a_job_is_stopped(
     stage: Stage, host: WitnessedHost, step: int
 ) -> None:
     clock = Clock()
-    host.faults = Faults(node_ms=700)
+    host.faults = BUSY
 
     async with stage.sit(host, clock=clock) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
@@ -162,6 +165,7 @@ async def test_a_clock_that_steps_while_a_job_is_stopped(
             stopping = group.create_task(call)
             await host.until(lambda now: len(sent(now)) > 1)
             clock.step_ms = step
+            host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
 
     assert stopping.result()["outcome"] == "cancelled"

@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 from comfy_mcp.embedded import CLOUD_KEY, BadAnswer, EmbeddedHost, Faults
+from tests.faults.lines import latecomer
 from tests.faults.promise import promised
-from tests.faults.stage import TIMES, Stage, by_hand
+from tests.faults.stage import FORGETFUL, TIMES, Stage, by_hand
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import EVERYTHING, card, sent
 
@@ -37,7 +38,7 @@ async def test_an_answer_that_is_lost_before_the_job_was_taken(
 ) -> None:
     host.faults = Faults(lose_answer="before")
 
-    async with stage.sit(host) as desk:
+    async with stage.sit(host, pace=FORGETFUL) as desk:
         text, body = await desk.refusal("run_workflow", workflow=card(1))
         job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=10)
 
@@ -72,8 +73,9 @@ async def test_an_answer_that_is_lost_after_the_job_was_taken(stage: Stage, prof
 async def test_an_answer_that_comes_too_late(stage: Stage, host: WitnessedHost) -> None:
     late = BadAnswer("slow", "POST", "/prompt", after=True, delay_ms=60_000)
     host.faults = Faults(http=(late,))
+    pace = replace(stage.pace, search=10)
 
-    async with stage.sit(host, timeouts=replace(TIMES, submit=0.3)) as desk:
+    async with stage.sit(host, pace=pace, timeouts=replace(TIMES, submit=1)) as desk:
         job = await desk.ask("run_workflow", workflow=card(1))
 
     assert (job["status"], job["warnings"]) == ("completed", [])
@@ -105,12 +107,15 @@ async def test_an_answer_that_is_not_waited_for(stage: Stage, host: WitnessedHos
 async def test_a_job_that_is_taken_after_its_answer_was_given_up(
     stage: Stage, host: WitnessedHost
 ) -> None:
-    host.faults = Faults(http=(BadAnswer("slow", "POST", "/prompt", times=1, delay_ms=1_500),))
-    patient = replace(stage.pace, search=0.1, forget=30)
+    pace, times = replace(stage.pace, search=0.1), replace(TIMES, submit=1)
 
-    async with stage.sit(host, pace=patient, timeouts=replace(TIMES, submit=0.3)) as desk:
+    async with (
+        latecomer(host) as (url, through),
+        stage.sit(host, url=url, pace=pace, timeouts=times) as desk,
+    ):
         _, body = await desk.refusal("run_workflow", workflow=card(1))
         before = dict(host.starts)
+        through.set()
         job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=15)
 
     assert body["code"] == "answer_lost"
@@ -127,7 +132,7 @@ async def test_a_job_that_is_taken_after_its_answer_was_given_up(
 async def test_a_reset_before_the_job_was_taken(stage: Stage, host: WitnessedHost) -> None:
     host.faults = spoiled("reset")
 
-    async with stage.sit(host) as desk:
+    async with stage.sit(host, pace=FORGETFUL) as desk:
         _, body = await desk.refusal("run_workflow", workflow=card(1))
         job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=10)
 
@@ -180,7 +185,7 @@ async def test_a_proxys_page_for_a_job_that_did_not_get_through(
 ) -> None:
     host.faults = spoiled(status)
 
-    async with stage.sit(host) as desk:
+    async with stage.sit(host, pace=FORGETFUL) as desk:
         _, body = await desk.refusal("run_workflow", workflow=card(1))
         job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=10)
 
@@ -232,7 +237,7 @@ async def test_a_workflow_that_is_too_large(stage: Stage, host: WitnessedHost) -
 async def test_a_page_instead_of_an_answer(stage: Stage, host: WitnessedHost) -> None:
     host.faults = spoiled("html")
 
-    async with stage.sit(host) as desk:
+    async with stage.sit(host, pace=FORGETFUL) as desk:
         _, body = await desk.refusal("run_workflow", workflow=card(1))
         job = await desk.ask("get_job", prompt_id=body["prompt_id"], wait_seconds=10)
 
@@ -301,7 +306,7 @@ async def test_a_submit_that_is_passed_on_later(
     host.faults = spoiled(status)
     asked = {"workflow": card(1), "idempotency_key": "one"}
 
-    async with stage.sit(host, pace=replace(stage.pace, forget=30)) as desk:
+    async with stage.sit(host) as desk:
         _, body = await desk.refusal("run_workflow", **asked)
         (posted,) = [seen for seen in host.seen if seen.method == "POST"]
         stage.by_hand.add(body.get("prompt_id", ""))
@@ -368,13 +373,17 @@ async def test_nobody_listens(stage: Stage, host: WitnessedHost) -> None:
 async def test_a_call_that_is_repeated_because_its_answer_was_lost(
     stage: Stage, host: WitnessedHost
 ) -> None:
-    host.faults = Faults(http=(BadAnswer("slow", "POST", "/prompt", times=1, delay_ms=1_500),))
-    hasty = replace(stage.pace, search=0.1, forget=30)
+    pace, times = replace(stage.pace, search=0.1), replace(TIMES, submit=1)
     asked = {"workflow": card(1), "idempotency_key": "one"}
 
-    async with stage.sit(host, pace=hasty, timeouts=replace(TIMES, submit=0.3)) as desk:
+    async with (
+        latecomer(host) as (url, through),
+        stage.sit(host, url=url, pace=pace, timeouts=times) as desk,
+    ):
         _, body = await desk.refusal("run_workflow", **asked)
-        jobs = await asyncio.gather(*(desk.ask("run_workflow", **asked) for _ in range(4)))
+        repeated = asyncio.gather(*(desk.ask("run_workflow", **asked) for _ in range(4)))
+        through.set()
+        jobs = await repeated
 
     assert body["code"] == "answer_lost"
     assert {job["prompt_id"] for job in jobs} == {body["prompt_id"]}

@@ -12,11 +12,27 @@ import pytest
 
 from comfy_mcp.embedded import BadAnswer, Faults
 from tests.faults.promise import promised
-from tests.faults.stage import Stage, by_hand
+from tests.faults.stage import BOUND, BUSY, Stage, by_hand
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
 
 pytestmark = pytest.mark.anyio
+
+DEAF = Faults(deaf_ms=60_000)
+"""The running node ends when the weather clears."""
+
+SILENCES = 8
+"""After so many looks at the log, a second or more apart in all, a silent job is said to be so."""
+
+
+def logs(host: WitnessedHost) -> int:
+    """How often somebody asked for the log."""
+    return sum(seen.path == "/internal/logs/raw" for seen in host.seen)
+
+
+def cancels(host: WitnessedHost) -> int:
+    """How often a job was to be cancelled."""
+    return sum(path.endswith("/cancel") for path in sent(host))
 
 
 @promised(
@@ -86,11 +102,12 @@ async def test_a_cancel_for_a_dead_worker(stage: Stage, host: WitnessedHost) -> 
     job="runs on; never taken for dead",
 )
 async def test_a_deaf_node_is_no_dead_worker(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(deaf_ms=1_000)
+    host.faults = DEAF
 
     async with stage.sit(host) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=1)
         status = await desk.ask("get_server_status")
+        host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=10)
 
     assert begun["status"] == "in_progress"
@@ -105,13 +122,18 @@ async def test_a_deaf_node_is_no_dead_worker(stage: Stage, host: WitnessedHost) 
     job="stopped at the end of that node",
 )
 async def test_a_cancel_that_a_node_does_not_hear(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(deaf_ms=1_500)
+    host.faults = DEAF
 
     async with stage.sit(host) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.node == "1")
         first = await desk.ask("cancel_job", prompt_id=begun["prompt_id"], wait_seconds=0.3)
-        second = await desk.ask("cancel_job", prompt_id=begun["prompt_id"])
+        before = cancels(host)
+        async with asyncio.TaskGroup() as group:
+            again = group.create_task(desk.ask("cancel_job", prompt_id=begun["prompt_id"]))
+            await host.until(lambda _: cancels(host) > before)
+            host.faults = Faults()
+        second = again.result()
 
     assert first["outcome"] == "still_running"
     assert "only between nodes" in first["message"]
@@ -124,19 +146,16 @@ async def test_a_cancel_that_a_node_does_not_hear(stage: Stage, host: WitnessedH
     job="told again until it has stopped",
 )
 async def test_a_cancel_that_comfyui_loses(stage: Stage, host: WitnessedHost) -> None:
-    def cancels() -> int:
-        return len([path for path in sent(host) if path.endswith("/cancel")])
-
     host.faults = Faults(lost_cancel_ms=60_000)
 
     async with stage.sit(host) as desk:
         begun = await desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
         stopping = asyncio.create_task(desk.ask("cancel_job", prompt_id=begun["prompt_id"]))
-        await host.until(lambda _: cancels() == 1)
+        await host.until(lambda _: cancels(host) == 1)
         # The job begins, and that cancel is forgotten.
         host.faults = Faults(node_ms=60_000)
-        await host.until(lambda _: cancels() > 1)
+        await host.until(lambda _: cancels(host) > 1)
         host.faults = Faults(node_ms=300)
         report = await stopping
 
@@ -175,12 +194,13 @@ async def test_a_cancel_whose_answer_is_lost(stage: Stage, host: WitnessedHost, 
 @pytest.mark.parametrize("profile", ["0.3.64", "0.33"])
 async def test_a_cancel_that_comes_as_the_job_ends(stage: Stage, profile: str) -> None:
     host = await stage.comfyui(profile=profile)
-    host.faults = Faults(node_ms=60)
 
     async with stage.sit(host) as desk:
         for color in range(4):
+            host.faults = BUSY
             mine = await desk.ask("run_workflow", workflow=card(color), wait_seconds=0)
             theirs = (await by_hand(host, {"prompt": card(100 + color)}))["prompt_id"]
+            host.faults = Faults(node_ms=60)
             await host.until(lambda now: now.node == "2")
             report = await desk.ask("cancel_job", prompt_id=mine["prompt_id"])
             await host.until(lambda now, theirs=theirs: theirs in now.finished)
@@ -196,14 +216,14 @@ async def test_a_cancel_that_comes_as_the_job_ends(stage: Stage, profile: str) -
 )
 async def test_a_comfyui_that_can_only_interrupt_whatever_runs(stage: Stage) -> None:
     host = await stage.comfyui(profile="0.3.40")
-
-    host.faults = Faults(node_ms=400)
+    host.faults = BUSY
 
     async with stage.sit(host) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await host.until(lambda now: now.running is not None)
         await by_hand(host, {"prompt": card(9)})
         _, body = await desk.refusal("cancel_job", prompt_id=begun["prompt_id"])
+        host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=15)
         await host.until(lambda now: now.running is None and not now.pending)
 
@@ -236,7 +256,7 @@ async def test_several_cancels_at_once(stage: Stage, host: WitnessedHost) -> Non
     job="did not go on; not told as our cancel",
 )
 async def test_a_restart_while_a_cancel_is_under_way(stage: Stage, host: WitnessedHost) -> None:
-    host.faults = Faults(deaf_ms=60_000)
+    host.faults = DEAF
 
     async with stage.sit(host) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
@@ -244,7 +264,7 @@ async def test_a_restart_while_a_cancel_is_under_way(stage: Stage, host: Witness
         async with asyncio.TaskGroup() as group:
             call = desk.ask("cancel_job", prompt_id=begun["prompt_id"])
             cancelling = group.create_task(call)
-            await host.until(lambda now: any(path.endswith("/cancel") for path in sent(now)))
+            await host.until(lambda _: cancels(host) > 0)
             await host.restart()
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
 
@@ -279,8 +299,9 @@ async def test_a_dead_worker_whose_log_is_hidden(stage: Stage, host: WitnessedHo
     hidden = (BadAnswer("404", "GET", "/internal/*"),)
     host.faults = Faults(dead_worker=True, http=hidden)
 
-    async with stage.sit(host) as desk:
-        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=2)
+    async with stage.sit(host, pace=replace(stage.pace, live=0.05)) as desk:
+        begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
+        await host.until(lambda _: logs(host) > SILENCES, BOUND)
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
         host.faults = Faults()
         await host.restart()
@@ -328,10 +349,13 @@ async def test_an_order_to_clear_the_queue_that_is_lost(
 async def test_a_dead_worker_that_left_no_sign(stage: Stage, host: WitnessedHost) -> None:
     host.faults = Faults(dead_worker=True)
 
-    async with stage.sit(host, pace=replace(stage.pace, silence=0.3)) as desk:
+    calm = replace(stage.pace, silence=60)
+    async with stage.sit(host, pace=calm) as desk:
         begun = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
-        host.log.clear()
-        await desk.ask("get_job", prompt_id=begun["prompt_id"], wait_seconds=2)
+    host.log.clear()
+    async with stage.sit(host, pace=replace(stage.pace, live=0.05)) as desk:
+        await desk.ask("get_job", prompt_id=begun["prompt_id"])
+        await host.until(lambda _: logs(host) > SILENCES, BOUND)
         job = await desk.ask("get_job", prompt_id=begun["prompt_id"])
         host.faults = Faults()
         await host.restart()

@@ -145,6 +145,6 @@ async def play(actions: list[tuple[str, Any, Any]]) -> None:
 
 
 @given(st.lists(ACTIONS, min_size=4, max_size=25))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_yes_no_run_and_one_yes_one_run(actions: list[tuple[str, Any, Any]]) -> None:
     asyncio.run(play(actions))

@@ -255,7 +255,7 @@ async def test_a_file_that_was_just_written_is_read_until_its_time_stamps_can_be
     file: Path,
 ) -> None:
     reads = itertools.count()
-    source = PolicySource((file,), now_ns=lambda: time.time_ns() + next(reads))
+    source = PolicySource((file,), now_ns=lambda: file.stat().st_mtime_ns + next(reads))
 
     for _ in range(5):
         await source.refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -148,10 +149,12 @@ async def client() -> AsyncIterator[Callable[..., ComfyHost]]:
             headers: Mapping[str, str] | None = None,
             timeouts: Timeouts | None = None,
             now_ms: Callable[[], int] = lambda: 0,
+            clock: Callable[[], float] = time.monotonic,
         ) -> ComfyHost:
             host = ComfyHost(
                 Address(url, headers or {}),
                 now_ms=now_ms,
+                clock=clock,
                 timeouts=timeouts or Timeouts(connect=2, answer=5, submit=5),
                 pause=0,
             )

@@ -109,7 +109,7 @@ async def test_a_host_that_never_answers_is_asked_once(
     server = await stranger(lambda _: never.wait())
 
     with pytest.raises(HostTimeout, match="did not answer in time"):
-        await client(server.url, timeouts=QUICK).stats()
+        await client(server.url, timeouts=Timeouts(connect=10, answer=1.5)).stats()
 
     assert server.asked("GET", "/api/system_stats") == 1
 
@@ -156,7 +156,7 @@ async def test_a_submit_without_an_answer_in_time_is_lost_and_sent_once(
     server = await stranger(comfyui_but(lambda _: never.wait()))
 
     with pytest.raises(AnswerLost, match="Do not send it again"):
-        await send(client(server.url, timeouts=QUICK))
+        await send(client(server.url, timeouts=Timeouts(connect=10, submit=1.5)))
 
     assert server.asked("POST", "/api/prompt") == 1
 
@@ -299,7 +299,7 @@ async def test_a_submit_that_breaks_comfyui_is_told_with_the_place_to_look(
     server = await stranger(comfyui_but(else_empty))
 
     with pytest.raises(NotComfyUI, match="ComfyUI's own log"):
-        await send(client(server.url, timeouts=QUICK))
+        await send(client(server.url, timeouts=Timeouts(breakdown=0.1)))
 
     assert server.asked("POST", "/api/prompt") == 1
 
@@ -528,7 +528,7 @@ async def test_a_file_without_end_is_not_read_without_end(
 
     server = await stranger(endless)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(OutputError, match="larger than 1000000 bytes"):
             await client(server.url).view(OutputFile("2", "images", "a.png"), limit=1_000_000)
 
@@ -573,7 +573,7 @@ async def test_which_job_runs_is_known_on_every_version(
     client: Client, embedded: Start, send: Send, graph: MakeGraph
 ) -> None:
     for profile in ("0.3.64", "0.8", "0.33"):
-        comfy = await embedded(profile, faults=Faults(deaf_ms=300))
+        comfy = await embedded(profile, faults=Faults(deaf_ms=60_000))
         host = client(comfy.url)
         assert await host.running() is None
 

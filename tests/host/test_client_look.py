@@ -110,15 +110,16 @@ async def test_a_job_that_failed_says_where_and_why(
 async def test_a_job_that_was_interrupted_is_cancelled_not_failed(
     client: Client, embedded: Start, send: Send, graph: MakeGraph, profile: str
 ) -> None:
-    comfy = await embedded(profile, faults=Faults(node_ms=50))
+    comfy = await embedded(profile, faults=Faults(node_ms=60_000))
     host = client(comfy.url)
     made = await send(host, graph(slow=True))
-    await comfy.until(lambda it: it.running is not None)
+    await comfy.until(lambda it: it.node is not None)
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{comfy.url}/interrupt", json={"prompt_id": made}) as answer,
     ):
         assert answer.status == 200
+    comfy.faults = Faults()
     await comfy.until(lambda it: made in it.finished)
 
     seen = await host.look(made)

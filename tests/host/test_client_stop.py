@@ -52,13 +52,14 @@ async def queued(comfy: EmbeddedHost, graph: Any) -> str:
 async def test_a_running_job_is_stopped_and_the_next_one_runs(
     client: Client, embedded: Start, send: Send, graph: MakeGraph, profile: str
 ) -> None:
-    comfy = await embedded(profile, faults=Faults(node_ms=30))
+    comfy = await embedded(profile, faults=SLOWLY)
     host = client(comfy.url)
     first = await send(host, graph(slow=True))
     second = await send(host)
     await comfy.until(lambda it: it.running == first and it.node is not None)
 
     await host.stop(first, leave(first))
+    comfy.faults = Faults()
     await comfy.until(lambda it: second in it.finished)
 
     one, two = await host.look(first), await host.look(second)
@@ -134,12 +135,13 @@ async def test_a_proxy_that_knows_no_cancel_route_keeps_no_job_from_being_stoppe
 async def test_where_every_interrupt_is_global_it_is_sent_only_while_nothing_waits(
     client: Client, embedded: Start, graph: MakeGraph
 ) -> None:
-    comfy = await embedded("0.3.40", faults=Faults(node_ms=50))
+    comfy = await embedded("0.3.40", faults=SLOWLY)
     host = client(comfy.url)
     made = await queued(comfy, graph(slow=True))
     await comfy.until(lambda it: it.running is not None and it.node is not None)
 
     actions = await host.stop(made, leave(made))
+    comfy.faults = Faults()
     await comfy.until(lambda it: made in it.finished)
 
     assert actions[-1] == "POST /api/interrupt (global: nothing else was queued)"

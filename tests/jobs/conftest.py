@@ -11,8 +11,10 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
+from tests.jobs.front import Front
 from tests.jobs.offices import GRAPHS, Office, hire
 
 
@@ -35,6 +37,23 @@ async def office(tmp_path: Path) -> AsyncIterator[Callable[..., Office]]:
     """Makes offices on one journal, as server processes of one machine are."""
     async with AsyncExitStack() as stack:
         yield lambda url, **options: hire(stack, url, tmp_path / "state", **options)
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[Callable[[str], Awaitable[Front]]]:
+    """Starts a proxy before a ComfyUI that keeps the answers to submits back."""
+    async with AsyncExitStack() as stack:
+
+        async def start(behind: str) -> Front:
+            made = Front(behind, await stack.enter_async_context(aiohttp.ClientSession()))
+            runner = web.ServerRunner(web.Server(made.answer), shutdown_timeout=0.1)  # type: ignore[arg-type]  # aiohttp's own type
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            return made
+
+        yield start
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from comfy_mcp.embedded import EmbeddedHost
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.jobs.job import Job
@@ -23,7 +24,7 @@ from comfy_mcp.store import Admission, JobRow, NewJob, SqliteStore
 from comfy_mcp.store.protocol import UNIT, Charge, Refund
 from comfy_mcp.workflow import digest, parse_graph
 
-__all__ = ["GRAPHS", "QUICK", "RESERVED", "RULE", "Office", "hire", "now_ms"]
+__all__ = ["GRAPHS", "QUICK", "RESERVED", "RULE", "Office", "hire", "now_ms", "told_to_stop"]
 
 RULE = "/gpu/max_seconds_per_job"
 
@@ -154,6 +155,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def told_to_stop(comfy: EmbeddedHost) -> int:
+    """How many orders have come that reach a running job: others know no route to cancel it."""
+    path = "/cancel" if comfy.profile.job_cancel else "/interrupt"
+    return sum(each.method == "POST" and each.path.endswith(path) for each in comfy.seen)
+
+
 @dataclass
 class Leaves:
     """Gives leave to stop jobs that ran too long, unless *refusals* come first; notes *asked*.
@@ -266,12 +273,12 @@ class Office:
         )
         return await stop(self.jobs, made, leave, seconds=seconds)
 
-    async def settled(self, made: str, status: str, seconds: float = 5) -> JobRow:
+    async def settled(self, made: str, status: str, seconds: float = 20) -> JobRow:
         """Wait until the journal says so."""
         return await self.until(made, lambda row: row.status == status, seconds)
 
     async def until(
-        self, made: str, condition: Callable[[JobRow], bool], seconds: float = 5
+        self, made: str, condition: Callable[[JobRow], bool], seconds: float = 20
     ) -> JobRow:
         """Wait until *condition* holds of a job in the journal."""
         async with asyncio.timeout(seconds):

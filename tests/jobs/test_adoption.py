@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
-from tests.jobs.offices import QUICK, RULE, Office
+from tests.jobs.offices import QUICK, RULE, Office, told_to_stop
 
 pytestmark = pytest.mark.anyio
 
@@ -24,15 +24,17 @@ Leave = Callable[..., Awaitable[str]]
 
 ROOT = Path(__file__).parents[2]
 DEAF = Faults(deaf_ms=60_000)
-SLOWLY = Faults(node_ms=150)
+SLOWLY = Faults(node_ms=60_000)
 
 
 @pytest.fixture
 async def leave(tmp_path: Path) -> Leave:
-    """Has another process submit a job; it is killed, without a word, as soon as it has."""
+    """Has another process submit a job; it is killed, without a word, as soon as that runs."""
 
-    async def submit(comfy: EmbeddedHost, name: str, cap_ms: int = 0) -> str:
-        words = (comfy.url, str(tmp_path / "state"), name, str(cap_ms))
+    async def submit(
+        comfy: EmbeddedHost, name: str, cap_ms: int = 0, step: str = "submitted"
+    ) -> str:
+        words = (comfy.url, str(tmp_path / "state"), name, str(cap_ms), step)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.jobs.leaver", *words),
             cwd=ROOT,
@@ -42,6 +44,7 @@ async def leave(tmp_path: Path) -> Leave:
         try:
             async with asyncio.timeout(60):
                 made = (await process.stdout.readline()).decode().strip()
+                await comfy.until(lambda it: it.running is not None, 60)
         finally:
             process.kill()
             await process.communicate()
@@ -56,6 +59,7 @@ async def test_the_end_of_a_job_whose_process_was_killed_is_written_down_and_set
 ) -> None:
     comfy = await embedded(faults=SLOWLY)
     made = await leave(comfy, "small")
+    comfy.faults = Faults()
     await comfy.until(lambda it: made in it.finished)
     here = office(comfy.url)
     assert (await here.row(made)).status != "completed"
@@ -71,11 +75,14 @@ async def test_the_end_of_a_job_whose_process_was_killed_is_written_down_and_set
 async def test_the_cap_of_a_job_whose_process_was_killed_holds(
     embedded: Start, office: Hire, leave: Leave
 ) -> None:
-    comfy = await embedded(faults=SLOWLY)
-    made = await leave(comfy, "slow", 300)
+    # Without an answer its process does not follow it: nobody else could stop it at its cap.
+    comfy = await embedded(faults=Faults(node_ms=60_000, answer_delay_ms=60_000))
+    made = await leave(comfy, "slow", 300, "sending")
     here = office(comfy.url)
 
     await here.jobs.adopt()
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
 
     row = await here.settled(made, "cancelled")
     job = await here.get(made)
@@ -109,6 +116,7 @@ async def test_jobs_of_all_grants_are_adopted_and_those_of_another_comfyui_are_n
     other = await there.run(graph())
     for each in (here, there):
         await each.jobs.close()
+    comfy.faults = Faults()
     await comfy.until(lambda it: len(it.finished) == 3)
     next_one = office(comfy.url)
 
@@ -127,6 +135,7 @@ async def test_a_job_that_is_left_behind_later_is_adopted_later(
     await there.jobs.adopt()
     made = await here.run(graph())
     await here.jobs.close()
+    comfy.faults = Faults()
 
     await there.settled(made, "completed")
 
@@ -144,8 +153,11 @@ async def test_who_waits_for_an_adopted_job_is_told_as_soon_as_for_any_other(
     assert watch is not None
     await there.until(made, lambda _: watch.live.status == "in_progress")
 
-    async with asyncio.timeout(10):
-        job = await there.wait(made, 60)
+    waiting = asyncio.ensure_future(there.wait(made, 60))
+    await there.until(made, lambda _: watch.waiting > 0)
+    comfy.faults = Faults()
+    async with asyncio.timeout(20):
+        job = await waiting
 
     assert job.status == "completed"
 
@@ -176,12 +188,15 @@ async def test_a_job_that_was_adopted_while_it_was_submitted_is_followed_as_ones
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
     comfy = await embedded(faults=SLOWLY)
-    here = office(comfy.url, pace=replace(QUICK, live=3600))
+    here = office(comfy.url, pace=replace(QUICK, live=3600, forget=60))
     made, permit = await here.admit(graph())
     await here.jobs.adopt()
 
     await here.submit(graph(), made, permit)
-    job = await here.wait(made)
+    waiting = asyncio.ensure_future(here.wait(made))
+    await here.until(made, lambda _: bool(here.told))
+    comfy.faults = Faults()
+    job = await waiting
 
     assert job.status == "completed"
     assert here.told[-1].total == 2
@@ -229,7 +244,7 @@ class Slow:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until *condition* holds; asked at every look."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()

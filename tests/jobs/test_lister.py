@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from comfy_mcp.embedded import CLOUD_KEY, EmbeddedHost, Faults
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.jobs.listing import JobPage
-from tests.jobs.offices import Office, now_ms
+from tests.jobs.offices import QUICK, Office, now_ms
 
 pytestmark = pytest.mark.anyio
 
@@ -204,7 +205,7 @@ async def test_a_job_under_way_is_listed_before_comfyui_has_it(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
     comfy = await embedded()
-    here = office(comfy.url)
+    here = office(comfy.url, pace=replace(QUICK, forget=60))
     made, _ = await here.admit(graph())
     await here.store.move_job(made, "submitting", now_ms())
 

@@ -89,7 +89,7 @@ async def test_who_waits_is_woken_by_a_change_and_not_by_the_same_again() -> Non
     assert not waiting.done()
     watch.hear(Started("p"))
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await waiting
 
 
@@ -98,7 +98,7 @@ async def test_a_change_before_the_wait_is_not_missed() -> None:
     since = watch.version
     watch.announce()
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await watch.change(since)
 
 
@@ -108,7 +108,7 @@ async def test_the_end_of_a_job_has_the_follower_look(*, settled: bool) -> None:
 
     watch.hear(Closed("p", settled=settled))
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await watch.poked(60)
 
 
@@ -131,7 +131,7 @@ async def test_a_job_that_begins_to_run_is_looked_at_once_for_that() -> None:
     watch.hear(NodeProgress("p", "3", 1, 20))
 
     assert watch.count == 1
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await watch.poked(60)
 
 

@@ -15,7 +15,7 @@ from comfy_mcp.errors import Denial, Denied, StateError
 from comfy_mcp.jobs.overtime import Watchdog
 from comfy_mcp.jobs.watch import Watch
 from comfy_mcp.store import FINAL, JobRow
-from tests.jobs.offices import QUICK, RULE, Office, now_ms
+from tests.jobs.offices import QUICK, RULE, Office, now_ms, told_to_stop
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ Person = Callable[..., Awaitable[str]]
 
 PROFILES = pytest.mark.parametrize("profile", ["0.3.64", "0.8", "0.33"])
 DEAF = Faults(deaf_ms=60_000)
-SLOWLY = Faults(node_ms=150)
+SLOWLY = Faults(node_ms=60_000)
 HASTY = replace(QUICK, stop=0.1, again=0.05)
 
 
@@ -97,6 +97,8 @@ async def test_a_job_that_runs_too_long_is_stopped_and_its_owner_told_by_which_r
     comfy = await embedded(profile, SLOWLY)
     here = office(comfy.url)
     made = await here.capped(graph("slow"), 200)
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
 
     job = await here.wait(made)
 
@@ -115,9 +117,11 @@ async def test_a_job_that_runs_too_long_is_stopped_and_its_owner_told_by_which_r
 async def test_the_followers_own_pace_does_not_matter(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(faults=Faults(node_ms=150))
+    comfy = await embedded(faults=SLOWLY)
     here = office(comfy.url, pace=replace(QUICK, live=3600, least=3600, most=3600))
     made = await here.capped(graph("slow"), 200)
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
 
     assert (await here.settled(made, "cancelled")).result["stopped_by"]["rule"] == RULE
 
@@ -177,6 +181,8 @@ async def test_only_the_job_that_runs_too_long_is_stopped(
     made = await here.capped(graph("slow"), 200)
     await comfy.until(lambda it: it.running == made)
     others = [await person(comfy.url, graph()), await here.run(graph("medium"), "bob")]
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
 
     ends = [await here.wait(each) for each in (made, *others)]
 
@@ -186,11 +192,15 @@ async def test_only_the_job_that_runs_too_long_is_stopped(
 async def test_a_job_that_does_not_hear_is_asked_again_until_it_stops_and_that_is_logged(
     embedded: Start, office: Hire, graph: MakeGraph, caplog: pytest.LogCaptureFixture
 ) -> None:
-    comfy = await embedded(faults=Faults(deaf_ms=1_000))
+    comfy = await embedded(faults=DEAF)
     here = office(comfy.url, pace=HASTY)
 
     with caplog.at_level(logging.WARNING):
-        job = await here.wait(await here.capped(graph("slow"), 50))
+        made = await here.capped(graph("slow"), 50)
+        await here.until(made, lambda _: "still_running" in caplog.text)
+        await here.until(made, lambda _: len(here.leaves.asked) >= 2)
+        comfy.faults = Faults()
+        job = await here.wait(made)
 
     assert job.status == "cancelled"
     assert len(here.leaves.asked) >= 2
@@ -229,7 +239,10 @@ async def test_what_was_known_of_a_job_before_it_was_stopped_is_still_told(
     comfy = await embedded(faults=SLOWLY)
     here = office(comfy.url)
 
-    job = await here.wait(await here.capped(graph("medium", n4={"upscale_method": "nope"}), 100))
+    made = await here.capped(graph("medium", n4={"upscale_method": "nope"}), 100)
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
+    job = await here.wait(made)
 
     assert job.status == "cancelled"
     assert job.error is not None
@@ -314,13 +327,16 @@ async def test_a_host_that_is_away_when_a_job_is_due_is_not_asked_in_haste(
 async def test_after_a_restart_of_the_follower_the_reason_is_still_known(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(faults=Faults(deaf_ms=500))
+    comfy = await embedded(faults=DEAF)
     here, there = office(comfy.url, pace=HASTY), office(comfy.url)
     made = await here.capped(graph("slow"), 50)
     await here.until(made, lambda row: "stopped_by" in row.result)
     await here.jobs.close()
+    comfy.seen.clear()
 
     await there.jobs.adopt()
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
     job = await there.wait(made)
 
     assert job.status == "cancelled"
@@ -337,7 +353,10 @@ async def test_two_watchdogs_over_one_job_agree(
     await there.jobs.adopt()
     follower = await there.run(graph())
 
-    mine, theirs = await asyncio.gather(here.wait(made), there.wait(made))
+    waiting = asyncio.gather(here.wait(made), there.wait(made))
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
+    mine, theirs = await waiting
 
     assert mine.status == theirs.status == "cancelled"
     assert mine.error == theirs.error

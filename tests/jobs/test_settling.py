@@ -14,19 +14,23 @@ import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.errors import HostRejected
+from comfy_mcp.host.transport import Timeouts
 from comfy_mcp.store.protocol import MadeFile
 from comfy_mcp.workflow.facts import JobFile
-from tests.jobs.offices import QUICK, Office, now_ms
+from tests.jobs.front import Front
+from tests.jobs.offices import QUICK, Office, now_ms, told_to_stop
 
 pytestmark = pytest.mark.anyio
 
 Start = Callable[..., Awaitable[EmbeddedHost]]
 Hire = Callable[..., Office]
 MakeGraph = Callable[..., Any]
+StartFront = Callable[[str], Awaitable[Front]]
 
 PROFILES = pytest.mark.parametrize("profile", ["0.3.64", "0.33"])
 DEAF = Faults(deaf_ms=60_000)
 SLOWLY = Faults(node_ms=60)
+LONG = Faults(node_ms=60_000)
 RESERVED_MS = 300_000
 
 
@@ -58,11 +62,12 @@ async def take_out(comfy: EmbeddedHost, made: str) -> None:
 async def test_a_job_that_ran_costs_what_it_took_by_comfyuis_clock(
     embedded: Start, office: Hire, graph: MakeGraph, profile: str, name: str
 ) -> None:
-    comfy = await embedded(profile, SLOWLY)
+    comfy = await embedded(profile, LONG)
     here = office(comfy.url)
     status = {"small": "completed", "failing": "failed"}[name]
     made = await here.run(graph(name))
     assert await here.used() == RESERVED_MS
+    comfy.faults = SLOWLY
 
     await here.wait(made)
 
@@ -78,12 +83,15 @@ async def test_a_job_that_ran_costs_what_it_took_by_comfyuis_clock(
 async def test_a_running_job_that_is_cancelled_costs_the_time_it_ran(
     embedded: Start, office: Hire, graph: MakeGraph, profile: str
 ) -> None:
-    comfy = await embedded(profile, SLOWLY)
+    comfy = await embedded(profile, LONG)
     here = office(comfy.url)
     made = await here.run(graph("slow"))
-    await comfy.until(lambda it: it.running == made and it.node == "2")
+    await comfy.until(lambda it: it.running == made and it.node is not None)
 
-    await here.stop(made)
+    stopping = asyncio.ensure_future(here.stop(made))
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = SLOWLY
+    await stopping
 
     took = took_ms(await entry(comfy, made))
     assert took > 0
@@ -253,6 +261,7 @@ async def test_what_was_noted_while_somebody_looked_is_kept_at_the_end(
     comfy = await embedded(faults=DEAF)
     here = office(comfy.url)
     made = await here.run(graph())
+    await here.jobs.close()
     before = await here.row(made)
     noted = {**before.result, "stopped_by": {"rule": "/gpu", "cap_ms": 1}}
     await here.store.move_job(made, before.status, now_ms(), result=noted)
@@ -265,10 +274,13 @@ async def test_what_was_noted_while_somebody_looked_is_kept_at_the_end(
 
 
 async def test_a_submit_that_ends_after_its_job_was_seen_to_run_does_not_turn_that_back(
-    embedded: Start, office: Hire, graph: MakeGraph
+    embedded: Start, office: Hire, graph: MakeGraph, front: StartFront
 ) -> None:
-    comfy = await embedded(faults=Faults(deaf_ms=60_000, answer_delay_ms=1_000))
-    here, there = office(comfy.url), office(comfy.url)
+    comfy = await embedded(faults=DEAF)
+    held = await front(comfy.url)
+    times = Timeouts(connect=2, answer=5, submit=60)
+    here = office(held.url, pace=replace(QUICK, patience=60), timeouts=times)
+    there = office(comfy.url)
     made, permit = await here.admit(graph())
     submitting = asyncio.ensure_future(here.submit(graph(), made, permit))
     await comfy.until(lambda it: it.running == made)
@@ -277,6 +289,7 @@ async def test_a_submit_that_ends_after_its_job_was_seen_to_run_does_not_turn_th
     await there.store.move_job(made, "in_progress", now_ms(), result=noted)
     assert not submitting.done()
 
+    held.let_go.set()
     await submitting
 
     row = await here.row(made)
@@ -328,13 +341,13 @@ async def test_files_of_a_job_on_another_comfyui_are_foreign_here(
 async def test_what_a_cancelled_job_had_put_out_by_then_is_its_grants(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(faults=SLOWLY)
+    comfy = await embedded(faults=Faults(step_ms=50))
     here = office(comfy.url)
-    nodes = graph("slow")
-    nodes["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
-    nodes["1"]["inputs"]["batch_size"] = 2
+    nodes = {**graph("sampling", n4={"steps": 10_000}), "8": graph()["1"]}
+    nodes["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
+    nodes["8"]["inputs"]["batch_size"] = 2
     made = await here.run(nodes)
-    await comfy.until(lambda it: it.running == made and it.node in {"4", "9"})
+    await comfy.until(lambda it: it.running == made and it.node == "4")
 
     await here.stop(made)
 
@@ -344,6 +357,7 @@ async def test_what_a_cancelled_job_had_put_out_by_then_is_its_grants(
         for each in kinds.get("images", ())
     ]
     assert (await here.row(made)).status == "cancelled"
+    assert len(shown) == 2
     assert await here.jobs.foreign(tuple(named(file) for file in shown), "ann") == ()
 
 

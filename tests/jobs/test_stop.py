@@ -14,7 +14,7 @@ from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.errors import HostRejected, HostUnreachable, PermitError
 from comfy_mcp.jobs.stop import stop
 from comfy_mcp.permit import StopPermit
-from tests.jobs.offices import QUICK, Office, now_ms
+from tests.jobs.offices import QUICK, Office, now_ms, told_to_stop
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ MakeGraph = Callable[..., Any]
 Person = Callable[..., Awaitable[str]]
 
 PROFILES = pytest.mark.parametrize("profile", ["0.3.64", "0.8", "0.33"])
-SLOWLY = Faults(node_ms=150)
+SLOWLY = Faults(node_ms=60_000)
 DEAF = Faults(deaf_ms=60_000)
 
 
@@ -46,7 +46,10 @@ async def test_a_running_job_is_stopped_and_both_journal_and_history_say_so(
     made = await here.run(graph("slow"))
     await comfy.until(lambda it: it.running == made and it.node is not None)
 
-    report = await here.stop(made)
+    stopping = asyncio.ensure_future(here.stop(made))
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
+    report = await stopping
 
     assert (report.outcome, report.was) == ("cancelled", "in_progress")
     assert report.actions
@@ -123,7 +126,10 @@ async def test_a_persons_job_can_be_stopped_by_who_may(
     made = await person(comfy.url, graph("slow"))
     await comfy.until(lambda it: it.running == made and it.node is not None)
 
-    report = await here.stop(made)
+    stopping = asyncio.ensure_future(here.stop(made))
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
+    report = await stopping
 
     assert report.outcome == "cancelled"
     assert await here.store.job(made) is None
@@ -139,11 +145,13 @@ async def test_a_cancel_that_comfyui_lost_is_sent_again_until_the_job_is_gone(
     await comfy.until(lambda it: it.running == made)
 
     stopping = asyncio.create_task(here.stop(made, 10))
-    await comfy.until(lambda it: cancels(it) == 1)
+    await comfy.until(lambda it: told_to_stop(it) > 0)
     # The job begins, and that cancel is forgotten.
     comfy.faults = Faults(node_ms=60_000)
-    await comfy.until(lambda it: cancels(it) >= 2)
-    comfy.faults = Faults(node_ms=300)
+    await comfy.until(lambda it: it.node is not None)
+    lost = told_to_stop(comfy)
+    await comfy.until(lambda it: told_to_stop(it) > lost)
+    comfy.faults = Faults()
     report = await stopping
 
     assert report.outcome == "cancelled"
@@ -155,15 +163,18 @@ async def test_a_cancel_that_comfyui_lost_is_sent_again_until_the_job_is_gone(
 async def test_a_node_that_hears_nothing_runs_on_and_that_is_said_until_a_later_stop_works(
     embedded: Start, office: Hire, graph: MakeGraph, profile: str
 ) -> None:
-    comfy = await embedded(profile, Faults(deaf_ms=800))
+    comfy = await embedded(profile, DEAF)
     here = office(comfy.url)
     made = await here.run(graph("slow"))
     await comfy.until(lambda it: it.running == made and it.node is not None)
 
     first = await here.stop(made, 0.3)
     meanwhile = await here.get(made)
+    before = told_to_stop(comfy)
+    stopping = asyncio.ensure_future(here.stop(made))
+    await comfy.until(lambda it: told_to_stop(it) > before)
     comfy.faults = Faults()
-    second = await here.stop(made)
+    second = await stopping
 
     assert (first.outcome, first.was) == ("still_running", "in_progress")
     assert meanwhile.status == "in_progress"
@@ -188,12 +199,19 @@ async def test_a_stop_without_patience_asks_once(
 async def test_a_job_that_ends_by_itself_while_it_is_stopped_is_not_told_to_be_cancelled(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(faults=Faults(success_before_history_ms=300))
+    comfy = await embedded()
     here = office(comfy.url)
-    made = await here.run(graph())
-    await comfy.until(lambda it: it.node == "2")
+    await here.wait(await here.run(graph()))
+    comfy.faults = DEAF
+    last = graph()
+    last["2"] = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
+    made = await here.run(last)
+    await comfy.until(lambda it: it.running == made and it.node == "2")
 
-    report = await here.stop(made)
+    stopping = asyncio.ensure_future(here.stop(made))
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults(success_before_history_ms=100)
+    report = await stopping
 
     assert (report.outcome, report.was) == ("already_finished", "in_progress")
     assert (await here.row(made)).status == "completed"
@@ -213,7 +231,7 @@ async def test_a_stop_of_another_processs_pending_job_is_a_cancel_for_both(
 
     report = await there.stop(made)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         job = await waiting
     assert report.outcome == "cancelled"
     assert job.status == "cancelled"
@@ -229,7 +247,10 @@ async def test_of_those_who_stop_one_running_job_each_is_told_truthfully(
     other = await here.run(graph())
     await comfy.until(lambda it: it.running == made and it.node is not None)
 
-    reports = await asyncio.gather(here.stop(made), there.stop(made), here.stop(made))
+    stopping = asyncio.gather(here.stop(made), there.stop(made), here.stop(made))
+    await comfy.until(lambda it: told_to_stop(it) > 0)
+    comfy.faults = Faults()
+    reports = await stopping
 
     told = {(report.outcome, report.was) for report in reports}
     assert ("cancelled", "in_progress") in told
@@ -241,17 +262,18 @@ async def test_of_those_who_stop_one_running_job_each_is_told_truthfully(
 async def test_a_stop_is_finished_and_written_down_though_its_caller_went_away(
     embedded: Start, office: Hire, graph: MakeGraph
 ) -> None:
-    comfy = await embedded(faults=Faults(node_ms=300))
+    comfy = await embedded(faults=SLOWLY)
     here = office(comfy.url)
     made = await here.run(graph("slow"))
     await comfy.until(lambda it: it.running == made and it.node is not None)
     calling = asyncio.ensure_future(here.stop(made))
-    await comfy.until(lambda _: cancels(comfy) > 0)
+    await comfy.until(lambda it: told_to_stop(it) > 0)
 
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await calling
 
+    comfy.faults = Faults()
     await here.settled(made, "cancelled")
 
 
@@ -276,7 +298,9 @@ async def test_a_host_that_is_away_cannot_be_asked_to_stop_a_job(
 ) -> None:
     comfy = await embedded(faults=DEAF)
     here = office(comfy.url)
-    made = await here.run(graph())
+    await here.run(graph(), "bob")
+    await comfy.until(lambda it: it.running is not None)
+    made = await here.run(graph("medium"))
     await comfy.stop()
 
     with pytest.raises(HostUnreachable):
@@ -350,6 +374,8 @@ async def test_a_stop_hits_a_job_whose_answer_was_lost_as_soon_as_it_shows_up(
     await comfy.until(lambda it: bool(it.seen))
 
     await here.submit(graph("slow"), made, permit)
+    await comfy.until(lambda it: it.node is not None and told_to_stop(it) > 0)
+    comfy.faults = Faults()
     report = await stopping
 
     assert report.outcome == "cancelled"

@@ -60,7 +60,7 @@ class Receiver:
 
     async def hears(self, count: int) -> None:
         """Wait until *count* requests have come."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while len(self.heard) < count:
                 await anyio.lowlevel.checkpoint()
 
@@ -109,7 +109,7 @@ class Bench:
 
     async def done(self) -> None:
         """Wait until nothing waits to be sent, and nothing is being sent."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await self.webhooks._waiting.join()
 
 

@@ -17,7 +17,7 @@ from tests.notify.receiver import KEY, NOW_MS, Receiver, asked, bench, listening
 pytestmark = pytest.mark.anyio
 
 SECRET = "a-topic-nobody-guesses"
-QUICK = Pace(attempt_s=0.2, last_s=0.0)
+QUICK = Pace(attempts=2, attempt_s=1.5, last_s=0.0)
 
 
 async def never(_: web.Request) -> web.StreamResponse:
@@ -122,7 +122,7 @@ async def test_a_receiver_that_never_answers_holds_up_nobody_else(
         await sound.hears(2)
         await made.done()
 
-        assert len(hanging.heard) == 10
+        assert len(hanging.heard) == 4
     assert "cannot be reached (" in caplog.text
     assert SECRET not in caplog.text
 
@@ -195,7 +195,7 @@ async def test_closing_does_not_wait_for_a_receiver_that_never_answers(
         for number in range(3):
             made.webhooks.tell(asked(number))
         await hanging.hears(1)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await made.webhooks.close()
 
         made.webhooks.tell(asked(9))

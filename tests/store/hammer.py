@@ -146,7 +146,7 @@ async def fill(store: SqliteStore, name: str, count: int) -> None:
 
 
 async def main(folder: str, what: str, name: str, count: str) -> None:
-    store = SqliteStore(Path(folder))
+    store = SqliteStore(Path(folder), patience_ms=30_000)
     tell("ready")
     sys.stdin.readline()
     await WORK[what](store, name, int(count))

@@ -290,7 +290,7 @@ def _holds(rows: tuple[ApprovalRow, ...]) -> None:
         assert row.decided_ms is None or row.created_ms <= row.decided_ms < row.expires_ms
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(history=histories)
 async def test_any_history_of_asking_goes_as_the_table_says(
     backend: Callable[[Path], Store], history: list[Step]

@@ -485,7 +485,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(history=st.lists(steps, max_size=25))
 async def test_any_history_is_judged_as_the_plain_ledger_judges_it(
     backend: Callable[[Path], Store], history: list[Any]

@@ -166,7 +166,7 @@ tries = st.tuples(st.just("try"), st.sampled_from("abc"), st.sampled_from(["ann"
 ends = st.tuples(st.just("end"), st.integers(0, 20), st.sampled_from(sorted(FINAL)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(history=st.lists(st.one_of(tries, tries, ends), max_size=25))
 async def test_a_key_admits_one_job_and_another_only_after_comfyui_refused_it(
     backend: Callable[[Path], Store], history: list[tuple[str, object, object]]

@@ -121,7 +121,7 @@ ends = st.tuples(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(history=st.lists(st.one_of(calls, calls, ends), max_size=40))
 async def test_no_window_ever_holds_more_than_its_maximum_and_no_refund_more_than_its_row(
     backend: Callable[[Path], Store], history: list[tuple[str, int, object, object]]
@@ -177,7 +177,7 @@ def _at_most_reserved(books: Books, prompt_id: str, percent: object) -> int | No
     return min(reserved, default=0) * int(str(percent)) // 100 * 1000 // UNIT
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     taken=st.lists(st.tuples(st.integers(0, 25), st.integers(1, 4)), max_size=20),
     number=st.integers(0, len(LIMITS) - 1),

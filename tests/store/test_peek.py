@@ -88,7 +88,7 @@ async def test_the_wait_is_exact_for_a_clock_that_stepped_back(store: Store) -> 
     assert [use.retry_after_ms for use in uses] == [67 * SECOND, 67 * SECOND, 0, None]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     taken=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 3)), max_size=20),
     amount=st.integers(1, 4),

@@ -277,7 +277,7 @@ some_tallies = st.lists(
 ).map(tuple)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tallies=some_tallies, waits=st.lists(st.integers(0, 30), max_size=30))
 async def test_any_history_of_refusals_cools_as_the_plain_count_says(
     backend: Callable[[Path], Store], tallies: tuple[Tally, ...], waits: list[int]

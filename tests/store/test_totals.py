@@ -84,7 +84,7 @@ def do(connection: sqlite3.Connection, step: tuple[object, ...], now_ms: int) ->
         totals.roll(connection, values[0], now_ms)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     history=st.lists(steps, max_size=40),
     asked=st.lists(windows, min_size=1, max_size=6),

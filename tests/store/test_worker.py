@@ -84,10 +84,11 @@ async def test_work_not_begun_is_dropped_with_its_asker() -> None:
 
 
 async def test_work_that_waited_too_long_for_its_turn_is_not_done() -> None:
-    worker, gate, late = Worker(0.5), Gate(), Gate()
+    worker, gate, late = Worker(5), Gate(), Gate()
     first = await under_way(worker, gate)
+    worker._patience_s = 0.01
     second = asyncio.create_task(worker.run(late))
-    await asyncio.wait([second], timeout=0.6)
+    await asyncio.wait([second], timeout=0.02)
 
     gate.let.set()
     assert await first == "through"
@@ -109,9 +110,10 @@ async def test_closing_does_the_last_thing_after_all_that_was_asked() -> None:
 
 
 async def test_closing_does_not_wait_for_ever() -> None:
-    worker, gate, last = Worker(0.02), Gate(), Gate()
+    worker, gate, last = Worker(5), Gate(), Gate()
     last.let.set()
     task = await under_way(worker, gate)
+    worker._patience_s = 0.02
 
     await asyncio.wait_for(worker.close(lambda: last() and None), 5)
     assert not last.began.is_set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from comfy_mcp.oversight.approvals import decide
@@ -27,13 +27,14 @@ ASKS = asking()
 
 @dataclass
 class Clock:
-    """The time, and what tests add to it."""
+    """Stands still but for what tests add to it."""
 
+    began_ms: int = field(default_factory=now_ms)
     skipped_ms: int = 0
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
-        return now_ms() + self.skipped_ms
+        return self.began_ms + self.skipped_ms
 
 
 async def yes(desk: Desk, approval_id: str, reason: str = "", **changes: Any) -> ApprovalRow:

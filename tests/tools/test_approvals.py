@@ -364,7 +364,7 @@ async def test_a_question_lives_as_long_as_it_says_and_no_longer_than_the_policy
 
     async with sit(asking(expires=policys), now_ms=clock.now_ms) as desk:
         asked = await desk.ask("request_approval", action="May I?", expires_in=own)
-        clock.skipped_ms = (seconds - 1) * 1_000
+        clock.skipped_ms = seconds * 1_000 - 1
         before = await desk.ask("get_approval", approval_id=asked["approval_id"])
         clock.skipped_ms = seconds * 1_000
         after = await desk.ask("get_approval", approval_id=asked["approval_id"])

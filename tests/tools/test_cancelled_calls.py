@@ -51,7 +51,7 @@ async def until_row(desk: Desk, **wanted: str) -> dict[str, Any]:
 async def test_a_cancelled_call_lets_its_job_go_on_and_get_job_finds_it(
     sit: Sit, host: EmbeddedHost
 ) -> None:
-    host.faults = Faults(node_ms=400)
+    host.faults = Faults(node_ms=60_000)
 
     async with sit() as desk:
 
@@ -59,6 +59,7 @@ async def test_a_cancelled_call_lets_its_job_go_on_and_get_job_finds_it(
             await host.until(lambda now: now.running is not None)
 
         await cancelled_call(desk, runs, workflow=card(1))
+        host.faults = Faults()
         (prompt_id,) = [row["prompt_id"] for row in await rows(desk, kind="decision")]
         job = await desk.ask("get_job", prompt_id=prompt_id, wait_seconds=20)
 
@@ -114,16 +115,17 @@ async def test_who_may_not_cancel_jobs_is_told_so_and_its_job_goes_on(
     sit: Sit, host: EmbeddedHost
 ) -> None:
     rules = {**EVERYTHING["tools"], "cancel_job": {"action": "deny"}}
-    host.faults = Faults(node_ms=400)
 
     async with sit({**EVERYTHING, "tools": rules}) as desk:
         told = await desk.ask("run_workflow", workflow=card(4), on_cancel="cancel")
+        host.faults = Faults(node_ms=60_000)
 
         async def runs() -> None:
             await host.until(lambda now: now.running is not None)
 
         await cancelled_call(desk, runs, workflow=card(5), on_cancel="cancel")
         refused = await until_row(desk, kind="decision", tool="cancel_job")
+        host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=refused["prompt_id"], wait_seconds=20)
 
     assert any("does not let you stop" in warning for warning in told["warnings"])
@@ -181,9 +183,11 @@ async def test_a_cancelled_repeated_call_stops_the_job_it_waited_for(
 async def test_a_repeated_call_that_is_cancelled_before_it_is_told_of_its_job_stops_that_job(
     sit: Sit, host: EmbeddedHost, change: dict[str, str], status: str
 ) -> None:
-    host.faults = Faults(node_ms=400)
+    host.faults = Faults(node_ms=60_000)
 
     async with sit() as desk:
+        # While another one runs it waits, and whatever stops it has done so at once.
+        await desk.ask("run_workflow", workflow=card(5), wait_seconds=0)
         asked = {"workflow": card(6), "wait_seconds": 0, "idempotency_key": "twice"}
         prompt_id = (await desk.ask("run_workflow", **asked))["prompt_id"]
         store = (await desk.services.jobs()).store
@@ -205,6 +209,8 @@ async def test_a_repeated_call_that_is_cancelled_before_it_is_told_of_its_job_st
             stop_if_cancelled(desk.services, caller, "cancel", replace(made, **change)),
         ):
             raise asyncio.CancelledError
+        await asyncio.wait(desk.services._kept)
+        host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=prompt_id, wait_seconds=20)
 
     assert job["status"] == status
@@ -213,7 +219,7 @@ async def test_a_repeated_call_that_is_cancelled_before_it_is_told_of_its_job_st
 async def test_other_calls_of_the_client_go_on_when_one_is_cancelled(
     sit: Sit, host: EmbeddedHost
 ) -> None:
-    host.faults = Faults(node_ms=300)
+    host.faults = Faults(node_ms=60_000)
 
     async with sit() as desk:
         job = await desk.ask("run_workflow", workflow=card(7), wait_seconds=0)
@@ -224,6 +230,7 @@ async def test_other_calls_of_the_client_go_on_when_one_is_cancelled(
             await until_row(desk, kind="decision", tool="get_job")
 
         await cancelled_call(desk, waits, "get_job", **arguments)
+        host.faults = Faults()
         done = await other
         await until_row(desk, kind="outcome", tool="get_job", outcome="cancelled_by_client")
 

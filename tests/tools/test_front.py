@@ -368,11 +368,12 @@ async def test_an_operators_paths_stay_with_the_operator(sit: Sit, tmp_path: Pat
 async def test_the_refusal_for_want_of_a_slot_names_the_jobs_that_hold_them(
     sit: Sit, host: EmbeddedHost
 ) -> None:
-    host.faults = Faults(node_ms=500)
+    host.faults = Faults(node_ms=60_000)
 
     async with sit({**EVERYTHING, "gpu": {"max_in_flight": 1}}) as desk:
         first = await desk.ask("run_workflow", workflow=card(10), wait_seconds=0)
         text, _ = await desk.refusal("run_workflow", workflow=card(11))
+        host.faults = Faults()
         done = await desk.ask("get_job", prompt_id=first["prompt_id"], wait_seconds=20)
         again = await desk.ask("run_workflow", workflow=card(12))
 
@@ -383,12 +384,13 @@ async def test_the_refusal_for_want_of_a_slot_names_the_jobs_that_hold_them(
 async def test_a_server_on_another_comfyui_touches_no_job_of_this_one(
     sit: Sit, host: EmbeddedHost
 ) -> None:
-    host.faults = Faults(node_ms=500)
+    host.faults = Faults(node_ms=60_000)
 
     async with EmbeddedHost() as elsewhere, sit() as here, sit(url=elsewhere.url) as there:
         job = await here.ask("run_workflow", workflow=card(13), wait_seconds=0)
         seen = await there.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=5)
         text, _ = await there.refusal("cancel_job", prompt_id=job["prompt_id"])
+        host.faults = Faults()
         done = await here.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=20)
         after = await there.ask("get_job", prompt_id=job["prompt_id"])
         _, body = await there.refusal("view_output", uri=done["outputs"][0]["uri"])

@@ -18,7 +18,7 @@ HUMAN = "11111111-1111-4111-8111-111111111111"
 
 async def three(desk: Desk, host: EmbeddedHost) -> list[str]:
     """Three jobs, the first of them running."""
-    host.faults = Faults(node_ms=700)
+    host.faults = Faults(node_ms=60_000)
     first = await desk.ask("run_workflow", workflow=card(1), wait_seconds=0)
     await host.until(lambda now: now.running == first["prompt_id"])
     second = await desk.ask("run_workflow", workflow=card(2), wait_seconds=0)
@@ -116,6 +116,7 @@ async def test_ones_own_waiting_jobs_are_cleared_and_the_running_one_goes_on(
     async with sit() as desk:
         made = await three(desk, host)
         report = await desk.ask("clear_queue")
+        host.faults = Faults()
         ran = await desk.ask("get_job", prompt_id=made[0], wait_seconds=20)
         left = [await desk.ask("get_job", prompt_id=one) for one in made[1:]]
         rows = [row.record for row in await desk.services.store.tail(50)]

@@ -250,7 +250,7 @@ async def test_a_bad_edit_stops_everything_where_the_owner_wants_it_so(
 async def test_a_job_that_runs_while_the_policy_changes_is_waited_for_to_its_end(
     enter: Enter, host: EmbeddedHost
 ) -> None:
-    host.faults = Faults(node_ms=300)
+    host.faults = Faults(node_ms=60_000)
     submitted = asyncio.Event()
 
     async def heard(_value: float, _total: float | None, _words: str | None) -> None:
@@ -262,6 +262,7 @@ async def test_a_job_that_runs_while_the_policy_changes_is_waited_for_to_its_end
         await asyncio.wait_for(submitted.wait(), 20)
         room.write(without("run_workflow"))
         await room.refusal("run_workflow", workflow=card(8))
+        host.faults = Faults()
         result = await running
 
     assert result.structured_content["status"] == "completed"

@@ -78,13 +78,14 @@ async def test_dropped_outputs_of_a_half_valid_workflow_are_warnings(sit: Sit) -
 
 
 async def test_a_wait_that_runs_out_returns_the_handle(sit: Sit, host: EmbeddedHost) -> None:
-    host.faults = Faults(node_ms=300)
+    host.faults = Faults(node_ms=60_000)
 
     async with sit() as desk:
         job = await desk.ask("run_workflow", workflow=card(2), wait_seconds=0.05)
         assert job["status"] in {"pending", "in_progress"}
         assert "get_job" in job["next"]
 
+        host.faults = Faults()
         job = await desk.ask("get_job", prompt_id=job["prompt_id"], wait_seconds=20)
 
     assert job["status"] == "completed"

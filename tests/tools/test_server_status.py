@@ -36,7 +36,7 @@ async def test_it_says_what_comfyui_is_and_how_it_stands(sit: Sit, host: Embedde
 
 
 async def test_the_queue_counts_everybodys_jobs(sit: Sit, host: EmbeddedHost) -> None:
-    host.faults = Faults(node_ms=1_000)
+    host.faults = Faults(node_ms=60_000)
 
     async with sit() as desk:
         for color in range(3):

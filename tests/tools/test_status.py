@@ -97,9 +97,10 @@ async def test_a_job_that_ended_unnoticed_holds_no_slot(sit: Sit, host: Embedded
     rules = policy(gpu={"max_in_flight": 1})
 
     async with sit(rules) as first:
-        host.faults = Faults(node_ms=300)
+        host.faults = Faults(node_ms=60_000)
         job = await first.ask("run_workflow", workflow=card(1), wait_seconds=0)
         await first.services.close()
+        host.faults = Faults()
     await host.until(lambda _: job["prompt_id"] in host.finished)
     async with sit(rules) as second:
         found = await status(second)

@@ -64,7 +64,7 @@ def graphs(draw: st.DrawFn, most: int = 9) -> Graph:
 
 
 @given(graphs())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_workflow_can_be_measured(graph: Graph) -> None:
     facts = measure(graph, KNOWN)
 
@@ -78,7 +78,6 @@ def test_every_workflow_can_be_measured(graph: Graph) -> None:
 
 
 @given(graphs(), st.sampled_from(CLASSES), st.dictionaries(st.sampled_from(INPUTS), LITERALS))
-@settings(deadline=None)
 def test_another_node_never_makes_it_less(
     graph: Graph, class_type: str, inputs: dict[str, object]
 ) -> None:
@@ -96,7 +95,6 @@ def test_another_node_never_makes_it_less(
 
 
 @given(graphs(), st.text(min_size=1, max_size=4))
-@settings(deadline=None)
 def test_a_prefix_is_put_on_once_and_everything_determined_has_it(
     graph: Graph, prefix: str
 ) -> None:
@@ -110,7 +108,6 @@ def test_a_prefix_is_put_on_once_and_everything_determined_has_it(
 
 
 @given(graphs(), st.integers(0, 2**64 - 1))
-@settings(deadline=None)
 def test_seeds_and_words_do_not_change_the_shape(graph: Graph, seed: int) -> None:
     def seeded(number: int, words: str) -> str:
         extra = Node("seed", "RandomNoise", {"noise_seed": number})

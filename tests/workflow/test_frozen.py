@@ -96,7 +96,7 @@ PREFIXES = st.sampled_from((None, "", PREFIX, "p"))
 
 
 @given(graphs(), PREFIXES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_without_changes_a_run_stays_what_it_is(graph: Graph, prefix: str | None) -> None:
     payload = inline(graph, prefix)
     there = literals(payload)
@@ -110,7 +110,7 @@ def test_without_changes_a_run_stays_what_it_is(graph: Graph, prefix: str | None
 
 
 @given(graphs(), PREFIXES, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_change_touches_nodes_links_files_or_prefix_and_all_can_be_taken_back(
     graph: Graph, prefix: str | None, data: st.DataObject
 ) -> None:

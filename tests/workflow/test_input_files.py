@@ -145,7 +145,7 @@ def test_files_that_a_widget_writes_down_are_named_too() -> None:
 
 
 @given(graphs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_workflow_can_be_asked_and_says_the_same_twice(graph: Graph) -> None:
     found = input_files(graph)
 
