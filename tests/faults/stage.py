@@ -38,6 +38,7 @@ __all__ = [
     "HELD",
     "QUICK",
     "TIMES",
+    "BoundedDesk",
     "Stage",
     "by_hand",
     "fitted",

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import asyncio
 
+import anyio
 import pytest
 
 from comfy_mcp.embedded import BadAnswer, Faults
 from tests.faults.lines import relay, stranger
 from tests.faults.promise import promised
-from tests.faults.stage import BUSY, FORGETFUL, Stage
+from tests.faults.stage import BOUND, BUSY, FORGETFUL, BoundedDesk, Stage
 from tests.faults.witness import WitnessedHost
 from tests.tools.desk import card, graph, sent
 
 pytestmark = pytest.mark.anyio
+
+
+async def waited_for(desk: BoundedDesk, host: WitnessedHost) -> None:
+    """Until ComfyUI's answer to the submit is there, and the call waits for the running job."""
+    jobs = await desk.services.jobs()
+    async with asyncio.timeout(BOUND):
+        while not ((watch := jobs._followers.known(host.running or "")) and watch.waiting):
+            await anyio.lowlevel.checkpoint()
 
 
 @promised(
@@ -83,6 +92,7 @@ async def test_a_restart_while_somebody_waits(stage: Stage, host: WitnessedHost)
         call = desk.ask("run_workflow", workflow=graph("slow"), wait_seconds=15)
         waiting = group.create_task(call)
         await host.until(lambda now: now.running is not None)
+        await waited_for(desk, host)
         await host.restart()
         job = await waiting
 
