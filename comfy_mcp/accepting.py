@@ -21,12 +21,11 @@ async def no_more(listening: Iterable[socket.socket | TransportSocket]) -> None:
     """Accept nobody on these sockets any more, and have all in who were accepted: then close.
 
     What asyncio has accepted when its server closes is otherwise neither served nor closed, and
-    who is at the other end waits for an answer that never comes (seen on
-    CPython 3.11).
+    who is at the other end waits for an answer that never comes (seen on CPython 3.11).
     """
     loop = asyncio.get_running_loop()
     for each in listening:
-        # Windows' own event loop accepts in another way, and takes back what it began.
+        # Windows' own event loop has no readers: there all stays as asyncio does it.
         with contextlib.suppress(NotImplementedError):
             loop.remove_reader(each.fileno())
     for _ in range(_TURNS):

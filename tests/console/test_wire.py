@@ -197,7 +197,7 @@ async def test_where_everybody_has_shown_a_session_the_new_connection_goes(
     store: SqliteStore,  # noqa: ARG001 - without it there is nothing to tell
     terminal: Terminal,
 ) -> None:
-    bounds = Bounds(connections=2)
+    bounds = Bounds(head_s=SECONDS, connections=2)
     async with started(settings, terminal, port=0, bounds=bounds) as console:
         operator = await signed_in(console, terminal)
         async with asyncio.timeout(SOON), operator.events() as one, operator.events() as two:

@@ -31,7 +31,6 @@ async def until_heard(desk: Desk, prompt_id: str) -> None:
             job = await desk.ask("get_job", prompt_id=prompt_id)
             if (job.get("progress") or {}).get("node_id"):
                 return
-            await asyncio.sleep(0.01)
 
 
 async def test_a_running_job_is_cancelled_and_the_end_verified(
