@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from comfy_mcp.errors import PermitError
 
-__all__ = ["StopPermit", "SubmitPermit"]
+__all__ = ["FreePermit", "StopPermit", "SubmitPermit", "UploadPermit"]
 
 
 class SubmitPermit:
@@ -72,3 +72,43 @@ class StopPermit:
             raise PermitError(
                 f"The permit of {self.decision_id} is out of date; ask the guard again."
             )
+
+
+class UploadPermit:
+    """Leave to put one file, known by the *sha256* of its bytes, as *name* into ComfyUI's input."""
+
+    __slots__ = ("decision_id", "name", "sha256")
+
+    def __init__(self, *, decision_id: str, name: str, sha256: str) -> None:
+        self.decision_id = decision_id
+        self.name = name
+        self.sha256 = sha256
+
+    def check(self, *, name: str, sha256: str) -> None:
+        """Say whether these bytes may be put there.
+
+        Raises:
+            PermitError: it is for another file or name.
+        """
+        if (name, sha256) != (self.name, self.sha256):
+            raise PermitError(f"The permit of {self.decision_id} is for another file.")
+
+
+class FreePermit:
+    """Leave to ask ComfyUI once to unload models and give memory back."""
+
+    __slots__ = ("_spent", "decision_id")
+
+    def __init__(self, *, decision_id: str) -> None:
+        self.decision_id = decision_id
+        self._spent = False
+
+    def spend(self) -> None:
+        """Use the permit up.
+
+        Raises:
+            PermitError: it was used before.
+        """
+        if self._spent:
+            raise PermitError(f"The permit of {self.decision_id} was used up; ask the guard again.")
+        self._spent = True

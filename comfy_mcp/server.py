@@ -32,6 +32,7 @@ from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.notify import Webhooks, webhook_key
 from comfy_mcp.program import command
 from comfy_mcp.settings import EMBEDDED, Address, Settings, default_state
+from comfy_mcp.shelf import Shelf
 from comfy_mcp.store.folder import FILE
 from comfy_mcp.store.protocol import ApprovalRow
 from comfy_mcp.store.sqlite import SqliteStore
@@ -98,6 +99,7 @@ class Services:
         # Another process has another embedded host: their jobs have nothing to do with each other.
         self.label = settings.address.label if settings.address else f"embedded:{uuid4()}"
         self.library = Library((*settings.workflows, shipped_folder()))
+        self.shelf = Shelf(self.library)
         self.gate = Gate(
             self.source,
             self.store,

@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 from comfy_mcp.errors import ConfigError
 
-__all__ = ["EMBEDDED", "VARIABLES", "Address", "Settings", "address", "default_state", "read"]
+__all__ = [
+    "EMBEDDED",
+    "TOOLSETS",
+    "VARIABLES",
+    "Address",
+    "Settings",
+    "address",
+    "default_state",
+    "read",
+]
 
 EMBEDDED = "embedded"
 DEFAULT_PORT = 8188
@@ -31,6 +40,14 @@ VARIABLES: Mapping[str, str] = {
     "COMFY_MCP_GRANT": "Name of the caller on stdio: jobs and limits are kept by it"
     " (default `local`).",
     "COMFY_MCP_WORKFLOWS": "A folder with your own workflow files, joined as in `PATH`.",
+    "COMFY_MCP_INPUT_ROOTS": "Folders from which `upload_input` may take files, joined as in `PATH`.",
+    "COMFY_MCP_EXPORT_ROOTS": "Folders into which `export_output` may write, joined as in `PATH`.",
+    "COMFY_MCP_TOOLSETS": "Groups of tools that are offered, with commas between: `core`, `library`,"
+    " `outputs`, `inputs`, `knowledge`, `control`, `approvals` (default: all).",
+    "COMFY_MCP_READ_ONLY": "`yes`: only tools that change nothing, whatever else is said.",
+    "COMFY_MCP_WORKFLOW_TOOLS": "`yes`: each workflow of the library is a tool of its own, too.",
+    "COMFY_MCP_IMAGE_RESPONSES": "How `view_output` shows a picture: `inline` (default), `link` or"
+    " `omit`.",
     "COMFY_MCP_ON_BAD_RELOAD": "What counts once a policy file was changed and cannot be used:"
     " `keep` the last good policy (default), or `freeze`, refuse everything until it is corrected.",
     "COMFY_MCP_PROTOCOL": "`auto` or `legacy` (only the handshake protocol, for clients that"
@@ -40,8 +57,14 @@ VARIABLES: Mapping[str, str] = {
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "COMFY_MCP_ON_BAD_RELOAD": ("keep", "freeze"),
     "COMFY_MCP_PROTOCOL": ("auto", "legacy"),
+    "COMFY_MCP_READ_ONLY": ("no", "yes"),
+    "COMFY_MCP_WORKFLOW_TOOLS": ("no", "yes"),
+    "COMFY_MCP_IMAGE_RESPONSES": ("inline", "link", "omit"),
 }
 """Variables that know a few words only; the first one is the default."""
+
+TOOLSETS = ("core", "library", "outputs", "inputs", "knowledge", "control", "approvals")
+"""Groups of tools, each tool in exactly one."""
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = {"http": 80, "https": 443}
@@ -90,6 +113,12 @@ class Settings:
     workflows: tuple[Path, ...] = ()
     on_bad_reload: str = "keep"
     protocol: str = "auto"
+    input_roots: tuple[Path, ...] = ()
+    export_roots: tuple[Path, ...] = ()
+    toolsets: frozenset[str] = frozenset(TOOLSETS)
+    read_only: bool = False
+    workflow_tools: bool = False
+    image_responses: str = "inline"
     warnings: tuple[str, ...] = ()
 
 
@@ -108,6 +137,12 @@ def read(environ: Mapping[str, str], *, policies: tuple[Path, ...] = ()) -> Sett
         workflows=_paths(given.get("COMFY_MCP_WORKFLOWS", "")),
         on_bad_reload=_choice("COMFY_MCP_ON_BAD_RELOAD", given),
         protocol=_choice("COMFY_MCP_PROTOCOL", given),
+        input_roots=_roots("COMFY_MCP_INPUT_ROOTS", given),
+        export_roots=_roots("COMFY_MCP_EXPORT_ROOTS", given),
+        toolsets=_toolsets(given.get("COMFY_MCP_TOOLSETS", "")),
+        read_only=_choice("COMFY_MCP_READ_ONLY", given) == "yes",
+        workflow_tools=_choice("COMFY_MCP_WORKFLOW_TOOLS", given) == "yes",
+        image_responses=_choice("COMFY_MCP_IMAGE_RESPONSES", given),
         warnings=_unknown(environ),
     )
 
@@ -196,6 +231,29 @@ def _path(text: str) -> Path:
         raise ConfigError(
             f"The home folder in {text!r} is not known: write the whole path."
         ) from None
+
+
+def _roots(name: str, given: Mapping[str, str]) -> tuple[Path, ...]:
+    roots = _paths(given.get(name, ""))
+    for root in roots:
+        if not root.is_absolute():
+            raise ConfigError(
+                f"{name} must have absolute paths, not {str(root)!r}: MCP clients start servers"
+                " from folders of their own."
+            )
+    return roots
+
+
+def _toolsets(text: str) -> frozenset[str]:
+    named = [each.strip() for each in text.split(",") if each.strip()]
+    for name in named:
+        if name not in TOOLSETS:
+            near = difflib.get_close_matches(name, TOOLSETS, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(
+                f"COMFY_MCP_TOOLSETS knows no {name!r}.{hint} There are: {', '.join(TOOLSETS)}."
+            )
+    return frozenset(named or TOOLSETS)
 
 
 def _own_policy() -> tuple[Path, ...]:

@@ -8,10 +8,18 @@ from typing import Any
 
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import AppliedLimit, Decision, Run
-from comfy_mcp.permit import StopPermit, SubmitPermit
+from comfy_mcp.permit import FreePermit, StopPermit, SubmitPermit, UploadPermit
 from comfy_mcp.store.protocol import Cooling, Frozen, JobRow, NewJob, Spend, Use
 
-__all__ = ["Call", "Granted", "Status"]
+__all__ = ["Call", "Granted", "Status", "Upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file about to be put into ComfyUI's input folder: its *name* there and its bytes' digest."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,8 @@ class Call:
     while they are not known. *run* and *job* are what a submit would do and make; *target* is the
     job the call is about and *owner* whose it is; *whatever_runs*: an interrupt that named no job;
     *stop_ms* is how long the target may be stopped. *targets* are several jobs of the caller's own
-    that may be stopped together. *spend* is a person's yes that lets this very call through.
+    that may be stopped together. *spend* is a person's yes that lets this very call through. *upload*
+    is the file that it would put on the host; *frees*: it would make ComfyUI give memory back.
     """
 
     tool: str
@@ -40,6 +49,8 @@ class Call:
     stop_ms: int | None = None
     targets: tuple[str, ...] = ()
     spend: Spend | None = None
+    upload: Upload | None = None
+    frees: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ class Granted:
     call: Call
     submit: SubmitPermit | None = None
     stop: StopPermit | None = None
+    upload: UploadPermit | None = None
+    free: FreePermit | None = None
     repeated: JobRow | None = None
     written: bool = True
 

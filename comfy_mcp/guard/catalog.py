@@ -32,14 +32,30 @@ class ToolClass(StrEnum):
 TOOLS: Mapping[str, ToolClass] = MappingProxyType(
     {
         "run_workflow": ToolClass.EXECUTE,
+        "run_sweep": ToolClass.EXECUTE,
         "get_job": ToolClass.READ,
+        "get_sweep": ToolClass.READ,
         "view_output": ToolClass.READ,
+        "list_outputs": ToolClass.READ,
+        "get_provenance": ToolClass.READ,
+        "export_output": ToolClass.WRITE,
+        "upload_input": ToolClass.WRITE,
+        "list_workflows": ToolClass.READ,
+        "describe_workflow": ToolClass.READ,
+        "validate_workflow": ToolClass.READ,
+        "edit_workflow": ToolClass.READ,
+        "save_workflow": ToolClass.WRITE,
+        "delete_workflow": ToolClass.DESTRUCTIVE,
+        "search_nodes": ToolClass.READ,
+        "describe_node": ToolClass.READ,
+        "list_models": ToolClass.READ,
         "list_jobs": ToolClass.READ,
         "get_policy_status": ToolClass.READ,
         "get_server_status": ToolClass.READ,
         "cancel_job": ToolClass.DESTRUCTIVE,
         "interrupt_execution": ToolClass.DESTRUCTIVE,
         "clear_queue": ToolClass.DESTRUCTIVE,
+        "free_memory": ToolClass.DESTRUCTIVE,
         "get_approval": ToolClass.READ,
         "list_approvals": ToolClass.READ,
         "request_approval": ToolClass.WRITE,
@@ -48,7 +64,9 @@ TOOLS: Mapping[str, ToolClass] = MappingProxyType(
 )
 """Every tool by its canonical name."""
 
-OWN_JOBS_ONLY = frozenset({"view_output", "cancel_job", "interrupt_execution"})
+OWN_JOBS_ONLY = frozenset(
+    {"view_output", "get_provenance", "export_output", "cancel_job", "interrupt_execution"}
+)
 """Tools that show or stop what a job does; of others' jobs a caller sees the status only."""
 
 ALWAYS_OWN = frozenset({"clear_queue"})

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from comfy_mcp.guard.call import Call, Granted
-from comfy_mcp.permit import StopPermit, SubmitPermit
+from comfy_mcp.permit import FreePermit, StopPermit, SubmitPermit, UploadPermit
 from comfy_mcp.store.protocol import JobRow
 
 __all__ = ["Taken", "granted", "leave_to_stop"]
@@ -33,6 +33,8 @@ def granted(call: Call, decision_id: str, taken: Taken, at_s: float) -> Granted:
         call,
         submit=None if taken.repeated is not None else _submit(call, decision_id),
         stop=_stop(call, decision_id, at_s),
+        upload=_upload(call, decision_id),
+        free=FreePermit(decision_id=decision_id) if call.frees else None,
         repeated=taken.repeated,
         written=taken.written,
     )
@@ -62,3 +64,9 @@ def _stop(call: Call, decision_id: str, at_s: float) -> StopPermit | None:
     if not targets or call.stop_ms is None:
         return None
     return leave_to_stop(decision_id, targets, at_s=at_s, for_ms=call.stop_ms)
+
+
+def _upload(call: Call, decision_id: str) -> UploadPermit | None:
+    if call.upload is None:
+        return None
+    return UploadPermit(decision_id=decision_id, name=call.upload.name, sha256=call.upload.sha256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 
 from comfy_mcp.host.choices import choices_of
@@ -26,9 +26,11 @@ from comfy_mcp.host.submitting import Submitter
 from comfy_mcp.host.transport import MAX_JSON, Timeouts
 from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.host.worker import Watcher
+from comfy_mcp.host.schemas import NodeClasses
 from comfy_mcp.permit import StopPermit, SubmitPermit
 from comfy_mcp.settings import Address
 from comfy_mcp.workflow import Asked, Graph, Known
+from comfy_mcp.workflow.schema import NodeSchema, Schemas
 
 __all__ = ["ComfyHost"]
 
@@ -58,7 +60,8 @@ class ComfyHost:
         )
         wire, known = self._peer.wire, timeouts.known
         self._information = Information(wire, address.base, now_ms, seconds=known)
-        self._peer.forget = self._information.forget
+        self._node_classes = NodeClasses(self._peer)
+        self._peer.forget = self._forget
         self._pictures = Pictures(wire, address.base, seconds=known)
         patience = min(timeouts.view, MOST_SECONDS)
         self._fingerprints = Fingerprints(wire, address.base, seconds=patience)
@@ -119,6 +122,28 @@ class ComfyHost:
     async def choices(self, inputs: frozenset[tuple[str, str]]) -> Choices:
         """What each (node class, input) takes, as far as ComfyUI tells; bounded, and no error."""
         return await choices_of(self._peer.wire, inputs)
+
+    async def nodes(self) -> Schemas:
+        """Every node class that ComfyUI has; asked once for each time it is reached anew.
+
+        What may be chosen of files and models is as old as that: see `schemas`.
+
+        Raises:
+            HostError: nobody answers, or not in a way that can be read.
+        """
+        return await self._node_classes.all()
+
+    async def schemas(self, names: Collection[str]) -> dict[str, NodeSchema]:
+        """Node classes by name with what may be chosen now; those it does not have are left out.
+
+        Raises:
+            HostError: nobody answers, or not in a way that can be read.
+        """
+        return await self._node_classes.some(names)
+
+    def _forget(self) -> None:
+        self._information.forget()
+        self._node_classes.forget()
 
     async def fingerprints(self, names: frozenset[str]) -> dict[str, Fingerprint]:
         """What is in files that nodes read by these names; bounded in time, and no error."""

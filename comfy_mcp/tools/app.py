@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
-from comfy_mcp.guard.call import Call, Granted
+from comfy_mcp.guard.call import Call, Granted, Upload
 from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.matter import Matter
 from comfy_mcp.guard.question import Run
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
     from comfy_mcp.jobs.watch import Live
     from comfy_mcp.library import Library
+    from comfy_mcp.settings import Settings
+    from comfy_mcp.shelf import Shelf
     from comfy_mcp.store.protocol import NewJob
 
 __all__ = ["App", "Caller", "Say", "silent"]
@@ -40,6 +42,16 @@ class App(Protocol):
     @property
     def library(self) -> Library:
         """The workflows that can be run by name."""
+        ...
+
+    @property
+    def shelf(self) -> Shelf:
+        """All workflows that can be run by name: the library's, and those that ComfyUI keeps."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment and the command line say."""
         ...
 
     @property
@@ -107,6 +119,8 @@ class Caller:
         whatever_runs: bool = False,
         stop_ms: int | None = None,
         targets: tuple[str, ...] = (),
+        upload: Upload | None = None,
+        frees: bool = False,
     ) -> Call:
         """This call as the guard sees it."""
         return Call(
@@ -123,6 +137,8 @@ class Caller:
             whatever_runs=whatever_runs,
             stop_ms=stop_ms,
             targets=targets,
+            upload=upload,
+            frees=frees,
         )
 
     def admitted(self, app: App, call: Call) -> AbstractAsyncContextManager[Granted]:

@@ -27,7 +27,7 @@ from comfy_mcp.workflow import (
 __all__ = ["Library", "LibraryWorkflow", "shipped_folder"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parent.parent
 _MANIFEST_KEYS = {"title", "description", "parameters", "graph"}
 
 

@@ -1,0 +1,1 @@
+"""Finding nodes and models: ranked search over what ComfyUI tells. Pure."""
