@@ -38,6 +38,7 @@ from comfy_mcp.store.protocol import ApprovalRow
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.tools.eliciting import ASK_SECONDS
 from comfy_mcp.tools.front import GuardedServer
+from comfy_mcp.tools.table import offered
 from comfy_mcp.tools.trace import trace_decision
 from comfy_mcp.workflow import MAX_DRAWN_SEED
 
@@ -110,6 +111,7 @@ class Services:
             host=self.label,
             parked=self._parked,
             command=self._command,
+            offered=offered(settings.toolsets, read_only=settings.read_only),
         )
         self.webhooks = Webhooks(
             lambda: self.source.current.policy.webhooks,

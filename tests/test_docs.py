@@ -13,7 +13,7 @@ import pytest
 from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.guard.loading import parse
 from comfy_mcp.jobs import MOVES
-from comfy_mcp.settings import VARIABLES
+from comfy_mcp.settings import TOOLSETS, VARIABLES
 from comfy_mcp.store import asked
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,15 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def test_the_readme_lists_every_tool() -> None:
-    assert first_cells(section(README, "Tools")) == list(TOOLS)
+    named = re.findall(r"`(\w+)`", section(README, "Tools"))
+
+    assert {*TOOLS} | {*TOOLSETS} <= {*named}
+
+
+def test_the_page_of_tools_has_every_tool() -> None:
+    page = (ROOT / "docs" / "tools.md").read_text()
+
+    assert {name for name in TOOLS if f"### `{name}`" not in page} == set()
 
 
 def test_the_readme_lists_every_setting() -> None:

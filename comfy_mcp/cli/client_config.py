@@ -20,12 +20,20 @@ from comfy_mcp.settings import Settings
 
 __all__ = ["CLIENTS", "Client", "Launch", "launch", "parser", "run", "snippet"]
 
+CALL_SECONDS = 660
+"""For a call, where the client can be told: a wait may take 600 s, and its answer a moment."""
+
+START_SECONDS = 60
+"""For the start, where the client can be told: the first start from a wheel installs it."""
+
 NAME = "comfyui"
 """How the client calls this server."""
 
 CARRIED = (
     *("COMFYUI_HOST", "COMFY_MCP_STATE", "COMFY_MCP_WORKFLOWS", "COMFY_MCP_PROTOCOL"),
-    "COMFY_MCP_ON_BAD_RELOAD",
+    *("COMFY_MCP_ON_BAD_RELOAD", "COMFY_MCP_TOOLSETS", "COMFY_MCP_READ_ONLY"),
+    *("COMFY_MCP_WORKFLOW_TOOLS", "COMFY_MCP_IMAGE_RESPONSES"),
+    *("COMFY_MCP_INPUT_ROOTS", "COMFY_MCP_EXPORT_ROOTS"),
 )
 """Variables that go into a configuration: clients start servers with a near-empty environment."""
 
@@ -76,6 +84,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         help="run this wheel or source folder with uvx instead of what is installed",
     )
     options.add_shared(made)
+    options.add_offer(made)
     return made
 
 
@@ -112,6 +121,13 @@ def _environment(environ: Mapping[str, str], settings: Settings, grant: str) -> 
     if settings.workflows:
         folders = [str(folder.absolute()) for folder in settings.workflows]
         carried["COMFY_MCP_WORKFLOWS"] = os.pathsep.join(folders)
+    for name, roots in (
+        ("COMFY_MCP_INPUT_ROOTS", settings.input_roots),
+        ("COMFY_MCP_EXPORT_ROOTS", settings.export_roots),
+    ):
+        if roots:
+            # Written out: a client knows no `~`.
+            carried[name] = os.pathsep.join(map(str, roots))
     if environ.get("XDG_STATE_HOME"):
         # The client may not hand this on, and the server would count and journal elsewhere.
         carried["COMFY_MCP_STATE"] = str(settings.state)
@@ -156,14 +172,19 @@ def _mcp_servers(how: Launch) -> str:
     return json.dumps({"mcpServers": {NAME: _server(how)}}, indent=2, ensure_ascii=False)
 
 
+def _gemini(how: Launch) -> str:
+    server = {**_server(how), "timeout": CALL_SECONDS * 1000}
+    return json.dumps({"mcpServers": {NAME: server}}, indent=2, ensure_ascii=False)
+
+
 def _vscode(how: Launch) -> str:
     server = {"type": "stdio", **_server(how)}
     return json.dumps({"servers": {NAME: server}}, indent=2, ensure_ascii=False)
 
 
 def _claude_code(how: Launch) -> str:
-    pairs = [word for name, value in how.env.items() for word in ("-e", f"{name}={value}")]
-    words = ["claude", "mcp", "add", NAME, *pairs, "--", how.command, *how.args]
+    server = {"type": "stdio", **_server(how), "timeout": CALL_SECONDS * 1000}
+    words = ["claude", "mcp", "add-json", NAME, json.dumps(server, ensure_ascii=False)]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
@@ -176,8 +197,8 @@ def _codex(how: Launch) -> str:
             f"command = {_toml(how.command)}",
             f"args = [{args}]",
             f"env = {{ {env} }}",
-            "startup_timeout_sec = 60",
-            "tool_timeout_sec = 600",
+            f"startup_timeout_sec = {START_SECONDS}",
+            f"tool_timeout_sec = {CALL_SECONDS}",
         )
     )
 
@@ -195,22 +216,50 @@ def _desktop_place() -> str:
     return f"{folders.get(sys.platform, '~/.config/Claude')}/claude_desktop_config.json"
 
 
+SHORT_WAITS = (
+    "It has no setting for time-outs: where calls end early, ask for wait_seconds of 40 or less and"
+    " follow the job with get_job."
+)
+
 CLIENTS: Mapping[str, Client] = {
     client.name: client
     for client in (
         Client(
             "claude-desktop",
-            f"Add this to {_desktop_place()} and start Claude Desktop again.",
+            f"Add this to {_desktop_place()} and start Claude Desktop again. It ends calls after 60"
+            " to 240 s, whatever is set, and takes answers of 1 MiB at most: ours are smaller.",
             _mcp_servers,
         ),
-        Client("claude-code", "Run this in a shell, in the project's folder.", _claude_code),
+        Client(
+            "claude-code",
+            "Run this in a shell, in the project's folder. A call may take 11 minutes; for a slow"
+            f" first start set MCP_TIMEOUT={START_SECONDS * 1000}.",
+            _claude_code,
+        ),
         Client(
             "cursor",
-            "Add this to ~/.cursor/mcp.json, or to .cursor/mcp.json of a project.",
+            f"Add this to ~/.cursor/mcp.json, or to .cursor/mcp.json of a project. {SHORT_WAITS}"
+            " It works best with about 40 tools of all servers: --toolsets offers fewer.",
             _mcp_servers,
         ),
-        Client("vscode", "Add this to .vscode/mcp.json of the project.", _vscode),
-        Client("codex", "Add this to ~/.codex/config.toml.", _codex),
+        Client("vscode", f"Add this to .vscode/mcp.json of the project. {SHORT_WAITS}", _vscode),
+        Client(
+            "windsurf",
+            f"Add this to ~/.codeium/windsurf/mcp_config.json. {SHORT_WAITS} It takes 100 tools of"
+            " all servers together: --toolsets offers fewer.",
+            _mcp_servers,
+        ),
+        Client(
+            "codex",
+            "Add this to ~/.codex/config.toml. A call may take 11 minutes, the start a minute.",
+            _codex,
+        ),
+        Client(
+            "gemini-cli",
+            "Add this to ~/.gemini/settings.json, or to .gemini/settings.json of a project. A call"
+            " may take 11 minutes; answers above 40,000 characters would be cut: ours are smaller.",
+            _gemini,
+        ),
     )
 }
 """The clients that can be written for."""

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from comfy_mcp.program import called, installed
-from comfy_mcp.settings import Settings, read
+from comfy_mcp.settings import TOOLSETS, Settings, read
 
 __all__ = [
     "add",
     "add_json",
+    "add_offer",
     "add_only",
     "add_request",
     "add_shared",
@@ -40,6 +41,10 @@ VARIABLE_OF = {
     "host": "COMFYUI_HOST",
     "protocol": "COMFY_MCP_PROTOCOL",
     "on_bad_reload": "COMFY_MCP_ON_BAD_RELOAD",
+    "toolsets": "COMFY_MCP_TOOLSETS",
+    "read_only": "COMFY_MCP_READ_ONLY",
+    "workflow_tools": "COMFY_MCP_WORKFLOW_TOOLS",
+    "image_responses": "COMFY_MCP_IMAGE_RESPONSES",
 }
 
 
@@ -86,6 +91,34 @@ def add(parser: argparse.ArgumentParser, *names: str) -> None:
     """Some of the options that several commands share, by their names."""
     for name in names:
         parser.add_argument(f"--{name}", type=_TYPES.get(name, _text), **_SHARED[name])
+
+
+def add_offer(parser: argparse.ArgumentParser) -> None:
+    """What a server offers to its client, whatever the policy allows besides."""
+    parser.add_argument(
+        "--toolsets",
+        metavar="NAMES",
+        type=_text,
+        help=f"groups of tools to offer, with commas between: {','.join(TOOLSETS)}"
+        " (COMFY_MCP_TOOLSETS)",
+    )
+    parser.add_argument(
+        "--read-only",
+        action="store_const",
+        const="yes",
+        help="only tools that change nothing, whatever else is said (COMFY_MCP_READ_ONLY)",
+    )
+    parser.add_argument(
+        "--workflow-tools",
+        action="store_const",
+        const="yes",
+        help="each workflow of the library is a tool of its own, too (COMFY_MCP_WORKFLOW_TOOLS)",
+    )
+    parser.add_argument(
+        "--image-responses",
+        choices=("inline", "link", "omit"),
+        help="how view_output shows a picture (COMFY_MCP_IMAGE_RESPONSES)",
+    )
 
 
 def add_only(parser: argparse.ArgumentParser, words: str) -> None:

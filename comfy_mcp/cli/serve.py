@@ -34,6 +34,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         f"environment:\n{rows}\n\nexample:\n  {program} --policy policy.json --grant alice",
     )
     options.add_shared(made)
+    options.add_offer(made)
     made.add_argument(
         "--protocol",
         choices=("auto", "legacy"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from asyncio import Task
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import tzinfo
@@ -31,6 +31,7 @@ from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.admission import admission, may_be_over, reads
 from comfy_mcp.guard.asking import Asker, Desk
 from comfy_mcp.guard.call import Call, Granted, Status
+from comfy_mcp.guard.catalog import canonical
 from comfy_mcp.guard.clerk import Clerk, Told
 from comfy_mcp.guard.decide import grant_of, listed, prefix_for, wanted
 from comfy_mcp.guard.denial import from_full, from_standing, unwritable
@@ -73,6 +74,7 @@ class Gate:
     of every audit row of a decision. *host* is the ComfyUI's name in the journal; *parked* hears of
     every new request to a person, *command* makes the shell command that shows one, and *waits*
     says whether calls may wait for an answer. *requests* is what callers have asked people.
+    *offered*: the only tools that there are for anybody, whatever the policy allows; None: all.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class Gate:
         parked: Callable[[ApprovalRow], None] | None = None,
         command: Callable[[str], str] = "comfy-mcp-guard approvals show {}".format,
         waits: bool = True,
+        offered: Collection[str] | None = None,
     ) -> None:
         self.source = source
+        self._offered = offered
         self._store = store
         desk = Desk(
             store=store,
@@ -128,11 +132,15 @@ class Gate:
 
     def listed(self, identity: str, tool: str) -> bool:
         """Whether *tool* is shown to this caller."""
-        return listed(self.loaded.policy, tool, identity, self._now_ms())
+        return self.offers(tool) and listed(self.loaded.policy, tool, identity, self._now_ms())
 
     def hidden(self, identity: str, tool: str) -> bool:
         """Whether *tool* must seem not to exist."""
-        return self.decide(Call(tool, identity, "")).code == "not_listed"
+        return not self.offers(tool) or self.decide(Call(tool, identity, "")).code == "not_listed"
+
+    def offers(self, tool: str) -> bool:
+        """Whether this server has *tool* at all; policies can only take away from that."""
+        return self._offered is None or canonical(tool) in self._offered
 
     def wanted(self, call: Call) -> frozenset[str]:
         """Which facts of the graph and of the host rules in force look at."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from comfy_mcp.tools.sweep import get_sweep, run_sweep
 from comfy_mcp.tools.upload import upload_input
 from comfy_mcp.tools.validating import validate_workflow
 
-__all__ = ["TOOLS", "Tool"]
+__all__ = ["TOOLS", "Tool", "offered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +94,12 @@ TOOLS: tuple[Tool, ...] = (
     Tool("Ask a person", request_approval, "approvals", repeatable=True),
     Tool("Take back a request", cancel_approval, "approvals", repeatable=True),
 )
+
+
+def offered(toolsets: Collection[str], *, read_only: bool) -> frozenset[str]:
+    """The names of the tools of *toolsets*; *read_only*: of those only what changes nothing."""
+    return frozenset(
+        tool.name
+        for tool in TOOLS
+        if tool.toolset in toolsets and not (read_only and tool.kind is not ToolClass.READ)
+    )

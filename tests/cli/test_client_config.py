@@ -26,11 +26,9 @@ def server_in(client: str, text: str) -> dict[str, Any]:
     if client == "codex":
         return dict(tomllib.loads(text)["mcp_servers"]["comfyui"])
     if client == "claude-code":
-        words = shlex.split(text)
-        cut = words.index("--")
-        pairs = [words[at + 1].partition("=") for at in range(cut) if words[at] == "-e"]
-        env = {name: value for name, _, value in pairs}
-        return {"command": words[cut + 1], "args": words[cut + 2 :], "env": env}
+        *command, name, server = shlex.split(text)
+        assert (command, name) == (["claude", "mcp", "add-json"], "comfyui")
+        return dict(json.loads(server))
     servers = json.loads(text)["servers" if client == "vscode" else "mcpServers"]
     return dict(servers["comfyui"])
 
@@ -125,3 +123,34 @@ def test_from_without_what_it_needs_is_refused(guard: CommandLine, source: str, 
     assert done.returncode == 2
     assert why in done.stderr
     assert done.stdout == ""
+
+
+def test_where_a_client_can_be_told_it_gives_a_call_more_time_than_the_longest_wait() -> None:
+    told = {client: server_in(client, snippet(client, HOW)) for client in CLIENTS}
+
+    assert told["codex"]["tool_timeout_sec"] == 660
+    assert told["codex"]["startup_timeout_sec"] == 60
+    assert told["gemini-cli"]["timeout"] == 660_000
+    assert told["claude-code"]["timeout"] == 660_000
+    assert {client for client, server in told.items() if not {*server} - KNOWN_EVERYWHERE} == {
+        "claude-desktop",
+        "cursor",
+        "vscode",
+        "windsurf",
+    }
+
+
+KNOWN_EVERYWHERE = {"type", "command", "args", "env"}
+
+
+def test_what_the_server_is_to_offer_goes_into_the_snippet(guard: CommandLine) -> None:
+    done = guard.run(
+        *("config", "windsurf", "--toolsets", "core,outputs", "--read-only"),
+        env={"COMFY_MCP_EXPORT_ROOTS": "/srv/site", "COMFY_MCP_IMAGE_RESPONSES": "link"},
+    )
+
+    env = server_in("windsurf", done.stdout)["env"]
+    assert env["COMFY_MCP_TOOLSETS"] == "core,outputs"
+    assert env["COMFY_MCP_READ_ONLY"] == "yes"
+    assert env["COMFY_MCP_EXPORT_ROOTS"] == "/srv/site"
+    assert env["COMFY_MCP_IMAGE_RESPONSES"] == "link"

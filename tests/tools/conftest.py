@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
     """Opens desks, given a policy and a grant; all of them share one state folder.
 
     *answer* answers for the user when the client is asked, *built* are options of the server.
+    *more* are further settings.
     """
 
     @asynccontextmanager
@@ -45,6 +46,7 @@ def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
         url: str | None = None,
         answer: Any = None,
         workflows: tuple[Path, ...] = (),
+        more: Mapping[str, Any] | None = None,
         **built: Any,
     ) -> AsyncGenerator[Desk]:
         file = tmp_path / f"policy-{grant}.json"
@@ -55,6 +57,7 @@ def sit(host: EmbeddedHost, tmp_path: Path, era: str) -> Sit:
             state=tmp_path / "state",
             grant=grant,
             workflows=workflows,
+            **(more or {}),
         )
         server, services = build(settings, **built)
         async with Client(server, mode=era, elicitation_callback=answer) as client:

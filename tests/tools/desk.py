@@ -12,6 +12,7 @@ from typing import Any
 from mcp import Client
 
 from comfy_mcp.embedded import EmbeddedHost
+from comfy_mcp.guard.catalog import TOOLS
 from comfy_mcp.server import Services
 
 WORKFLOWS = Path(__file__).parent.parent / "fixtures" / "workflows"
@@ -19,21 +20,7 @@ WORKFLOWS = Path(__file__).parent.parent / "fixtures" / "workflows"
 EVERYTHING = {
     "version": "1",
     "default": "deny",
-    "tools": {
-        "run_workflow": {},
-        "get_job": {},
-        "view_output": {},
-        "cancel_job": {},
-        "interrupt_execution": {},
-        "get_policy_status": {},
-        "list_jobs": {},
-        "clear_queue": {},
-        "get_server_status": {},
-        "get_approval": {},
-        "list_approvals": {},
-        "request_approval": {},
-        "cancel_approval": {},
-    },
+    "tools": {name: {} for name in TOOLS},
 }
 
 
