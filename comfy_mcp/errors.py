@@ -21,6 +21,8 @@ ComfyMCPError
 ├── JobNotFound          no such job, or not one that may be seen
 ├── ApprovalNotFound     no such request to a person, or somebody else's
 ├── WebhookError         somebody who is to be told of requests did not take one
+├── RootError            a path leads out of the folders that the operator opened, or cannot be used
+├── InputError           a file cannot be given to ComfyUI as it is
 └── OutputError          a file of a job cannot be had or shown
 """
 
@@ -43,6 +45,7 @@ __all__ = [
     "HostRejected",
     "HostTimeout",
     "HostUnreachable",
+    "InputError",
     "JobNotFound",
     "KeyConflict",
     "NodeProblem",
@@ -51,6 +54,7 @@ __all__ = [
     "PermitError",
     "RateLimited",
     "Refused",
+    "RootError",
     "StateError",
     "WebhookError",
     "WorkerDead",
@@ -344,6 +348,18 @@ class OutputError(ComfyMCPError):
     """A file that a job made cannot be had or shown."""
 
     code = "output"
+
+
+class InputError(ComfyMCPError):
+    """A file cannot be given to ComfyUI: what it is, how large it is, or what it is called."""
+
+    code = "input"
+
+
+class RootError(ComfyMCPError):
+    """A path leads out of the folders that the operator opened, or no file can be there."""
+
+    code = "path"
 
 
 def _present(values: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from comfy_mcp.errors import StateError
 from comfy_mcp.guard.gate import Gate
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.source import PolicySource
-from comfy_mcp.library import Library, shipped_folder
+from comfy_mcp.knowledge import Knowledge
+from comfy_mcp.library import Library, SavedWorkflows, shipped_folder
 from comfy_mcp.notify import Webhooks, webhook_key
 from comfy_mcp.program import command
 from comfy_mcp.settings import EMBEDDED, Address, Settings, default_state
@@ -100,7 +101,10 @@ class Services:
         # Another process has another embedded host: their jobs have nothing to do with each other.
         self.label = settings.address.label if settings.address else f"embedded:{uuid4()}"
         self.library = Library((*settings.workflows, shipped_folder()))
-        self.shelf = Shelf(self.library)
+        self.shelf = Shelf(
+            self.library, SavedWorkflows(settings.state / "workflows", now_ms=now_ms)
+        )
+        self.knowledge = Knowledge()
         self.gate = Gate(
             self.source,
             self.store,

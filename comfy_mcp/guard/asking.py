@@ -5,8 +5,9 @@ The deciding itself happens elsewhere, in the operator's hands, through the stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -38,6 +39,10 @@ ELICITATION = "elicitation"
 
 CLIENT_MAY = frozenset({ELICITATION, "any"})
 """Channels by which a client may answer for its user."""
+
+
+Room = Callable[[], Awaitable[None]]
+"""Refuses a call that would not fit at the moment; takes nothing."""
 
 
 class AskClient(Exception):
@@ -74,9 +79,19 @@ class Asker:
         self._desk = desk
 
     async def leave(
-        self, call: Call, decision: Decision, loaded: Loaded, matter: Matter, decision_id: str
+        self,
+        call: Call,
+        decision: Decision,
+        loaded: Loaded,
+        matter: Matter,
+        decision_id: str,
+        *,
+        room: Room | None = None,
     ) -> Call:
         """The call that a person let through, with the yes that is to be spent for it.
+
+        *room* refuses a call that would not fit, so that nobody is asked about it; None: as what
+        *decision* alone takes.
 
         Raises:
             ApprovalNeeded: nobody has decided yet.
@@ -86,7 +101,10 @@ class Asker:
             StateError: the state cannot be used.
         """
         bound = await matter.bound()
-        row, is_new = await self._row(call, decision, loaded, matter, decision_id, bound=bound)
+        room = room or partial(self._room, call, decision, decision_id)
+        row, is_new = await self._row(
+            call, decision, loaded, matter, room=room, decision_id=decision_id, bound=bound
+        )
         if row.status == PENDING and matter.asks_client and row.channel in CLIENT_MAY:
             raise AskClient(row)
         # Where the client is to answer, the operator may, but nobody waits for that.
@@ -143,8 +161,9 @@ class Asker:
         decision: Decision,
         loaded: Loaded,
         matter: Matter,
-        decision_id: str,
         *,
+        room: Room,
+        decision_id: str,
         bound: Mapping[str, Any],
     ) -> tuple[ApprovalRow, bool]:
         """The request that stands for *call*, made now if there is none."""
@@ -164,7 +183,7 @@ class Asker:
             row.status not in {PENDING, APPROVED} or row.policy == loaded.revision
         ):
             return row, False
-        await self._room(call, decision, decision_id)
+        await room()
         new = await self._new(call, asking, loaded, matter, match)
         record = _requested(new, decision_id)
         most = loaded.policy.approvals.most_pending

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from comfy_mcp.guard.loading import Loaded
 from comfy_mcp.guard.question import AppliedLimit, Decision, Run
 from comfy_mcp.permit import FreePermit, StopPermit, SubmitPermit, UploadPermit
-from comfy_mcp.store.protocol import Cooling, Frozen, JobRow, NewJob, Spend, Use
+from comfy_mcp.store.protocol import (
+    Cooling,
+    Frozen,
+    JobRow,
+    NewJob,
+    NewSweep,
+    Spend,
+    SweepRow,
+    Use,
+)
 
 __all__ = ["Call", "Granted", "Status", "Upload"]
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file about to be put into ComfyUI's input folder: its *name* there and its bytes' digest."""
+    """A file about to be put into ComfyUI's input folder: its *name* there, its bytes' digest."""
 
     name: str
     sha256: str
@@ -31,8 +40,12 @@ class Call:
     while they are not known. *run* and *job* are what a submit would do and make; *target* is the
     job the call is about and *owner* whose it is; *whatever_runs*: an interrupt that named no job;
     *stop_ms* is how long the target may be stopped. *targets* are several jobs of the caller's own
-    that may be stopped together. *spend* is a person's yes that lets this very call through. *upload*
-    is the file that it would put on the host; *frees*: it would make ComfyUI give memory back.
+    that may be stopped together. *spend* is a person's yes that lets this very call through.
+    *upload* is the file that it would put on the host; *frees*: it would make ComfyUI give memory
+    back. *seen* are the arguments as rules look at them, where that is not as they were given: what
+    a former run was instead of its id, an inline graph with its parameters in place. *reads_output*: it reads what *target*, a job of *owner*, put out, whichever tool it is.
+    *variants* are the runs that it makes, each as a call of run_workflow, and *sweep* what they
+    become together.
     """
 
     tool: str
@@ -51,6 +64,10 @@ class Call:
     spend: Spend | None = None
     upload: Upload | None = None
     frees: bool = False
+    seen: Mapping[str, Any] | None = None
+    reads_output: bool = False
+    variants: tuple[Call, ...] = ()
+    sweep: NewSweep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +76,10 @@ class Granted:
 
     *call* is what was let through: what a person approved, where one was asked.
 
-    *repeated* is the job that an earlier call with the same idempotency key made: nothing is to be
-    submitted. *written* is False for a read whose decision could not be written down.
+    *repeated* is the job, *sweep* the sweep, that an earlier call with the same idempotency key
+    made: nothing is to be submitted. *written* is False for a read whose decision could not be
+    written down. *variants* has the leave for each of the call's variants, in their order; *noted*
+    is for `note`.
     """
 
     decision_id: str
@@ -71,6 +90,13 @@ class Granted:
     free: FreePermit | None = None
     repeated: JobRow | None = None
     written: bool = True
+    variants: tuple[Granted, ...] = ()
+    sweep: SweepRow | None = None
+    noted: dict[int, str] = field(default_factory=dict[int, str])
+
+    def note(self, index: int, outcome: str) -> None:
+        """Say how the variant with this index ended, if not as the call: ok or an error's code."""
+        self.noted[index] = outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,14 @@ TOOLS: Mapping[str, ToolClass] = MappingProxyType(
 """Every tool by its canonical name."""
 
 OWN_JOBS_ONLY = frozenset(
-    {"view_output", "get_provenance", "export_output", "cancel_job", "interrupt_execution"}
+    {
+        "view_output",
+        "get_provenance",
+        "export_output",
+        "upload_input",
+        "cancel_job",
+        "interrupt_execution",
+    }
 )
 """Tools that show or stop what a job does; of others' jobs a caller sees the status only."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from comfy_mcp.errors import Refused, StateError
@@ -59,8 +60,13 @@ class Clerk:
         judged: Judged,
         decision_id: str,
         standing: Frozen | Cooling | None = None,
+        *,
+        variant: int | None = None,
     ) -> Refused:
-        """The no to *call*, by the policy or by what is *standing*; written down and counted."""
+        """The no to *call*, by the policy or by what is *standing*; written down and counted.
+
+        *variant* is the index of the one of its variants that it is about.
+        """
         decision = judged.decision
         if standing is None and decision.code not in {"no_grant", "not_listed"}:
             standing = await self.standing(call)
@@ -69,7 +75,10 @@ class Clerk:
             if standing is not None
             else from_decision(decision, decision_id)
         )
-        record = rows.of_decision(call, decision, decision_id, judged.loaded.revision)
+        about = call if variant is None else replace(call, run=call.variants[variant].run)
+        record = rows.of_decision(about, decision, decision_id, judged.loaded.revision)
+        if variant is not None:
+            record["variant"] = variant + 1
         if standing is not None:
             record = rows.of_refusal(record, refusal)
         await self.refuse(call, judged.loaded, record)
@@ -99,8 +108,14 @@ class Clerk:
 
     async def outcome(self, call: Call, decision_id: str, outcome: str) -> None:
         """Write down what became of an allowed call."""
+        await self.outcomes([(call, decision_id, outcome)])
+
+    async def outcomes(self, ended: Sequence[tuple[Call, str, str]]) -> None:
+        """Write down what became of allowed calls: each with its decision's id and its outcome."""
+        records = [rows.of_outcome(*one) for one in ended]
         try:
-            await self._store.record(self._now_ms(), rows.of_outcome(call, decision_id, outcome))
+            await self._store.record(self._now_ms(), *records)
         except StateError:
             # The effect has happened; its decision row stands without an outcome, and this says so.
+            _, decision_id, outcome = ended[0]
             log.exception("The outcome %s of %s could not be written down.", outcome, decision_id)

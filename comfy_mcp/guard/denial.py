@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_mcp.errors import Denial, Denied, RateLimited, Refused
 from comfy_mcp.guard.question import AppliedLimit, Decision
-from comfy_mcp.store.protocol import EVERYBODY, UNIT, Charge, Cooling, Frozen, Full, Refund
+from comfy_mcp.store.protocol import EVERYBODY, UNIT, Charge, Cooling, Frozen, Full, Refund, SlotCap
 
-__all__ = ["from_decision", "from_full", "from_standing", "unwritable"]
+__all__ = ["from_decision", "from_full", "from_standing", "in_part", "unwritable"]
 
 PASSING = frozenset({"queue_full", "policy_unavailable"})
 """Codes of the policy's own words that may be gone at the next try."""
@@ -79,6 +81,24 @@ def from_full(
             },
         )
     )
+
+
+def in_part(refusal: Refused, full: Full, *, fits: int, of: int) -> Refused:
+    """*refusal* of a call that makes *of* runs, of which the first *fits* would find room now."""
+    denial = refusal.denial
+    if isinstance(full.cause, SlotCap):
+        left = max(0, full.cause.most - full.used)
+        reason = (
+            f"This makes {of} runs, and you may have {full.cause.most} unfinished jobs at a time,"
+            f" of which {full.used} are taken: {left} fit at the moment. Nothing was run. Run"
+            f" {full.cause.most} variants at most in one call, the others when these have ended."
+        )
+    else:
+        reason = f"This makes {of} runs, of which {fits} fit at the moment: {denial.reason}"
+        if fits:
+            reason += f" Nothing was run; run {fits} of them now, or all after that wait."
+    limit = None if denial.limit is None else {**denial.limit, "runs": of, "fit": fits}
+    return type(refusal)(replace(denial, reason=reason, limit=limit))
 
 
 def unwritable(decision_id: str) -> Refused:

@@ -38,6 +38,7 @@ from comfy_mcp.guard.denial import from_full, from_standing, unwritable
 from comfy_mcp.guard.granting import Taken, granted, leave_to_stop
 from comfy_mcp.guard.hearing import Hearing, Judged
 from comfy_mcp.guard.loading import Loaded
+from comfy_mcp.guard.many import Many, Offices
 from comfy_mcp.guard.matter import Matter
 from comfy_mcp.guard.question import Decision, Effect, Prefix
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
@@ -116,6 +117,20 @@ class Gate:
         self._hearing = Hearing(source, now_ms, zone)
         self._clerk = Clerk(store, now_ms, told or _nobody)
         self._tasks = Tasks()
+        self._many = Many(
+            Offices(
+                source=source,
+                store=store,
+                hearing=self._hearing,
+                clerk=self._clerk,
+                asker=self._asker,
+                now_ms=now_ms,
+                new_id=new_id,
+                reconcile=reconcile,
+                clock=clock,
+                tasks=self._tasks,
+            )
+        )
 
     @property
     def loaded(self) -> Loaded:
@@ -210,6 +225,19 @@ class Gate:
             if taken.written:
                 with anyio.CancelScope(shield=True):
                     await self._clerk.outcome(call, decision_id, outcome)
+
+    @asynccontextmanager
+    async def admit_many(self, call: Call, matter: Matter | None = None) -> AsyncGenerator[Granted]:
+        """As `admit`, for a call with variants: all of them, or none.
+
+        Each variant is judged as the run that it is, and under the rules for *call*, which is
+        judged once. All is reserved in one step. A person is asked once, about the whole.
+
+        Raises:
+            What `admit` raises; the reason names the variant that it is about.
+        """
+        async with self._many.admit(call, matter or Matter(call)) as leave:
+            yield leave
 
     async def approved_args(self, call: Call, approval_id: str) -> Mapping[str, Any]:
         """The arguments of the call of its own that *approval_id* stands for.

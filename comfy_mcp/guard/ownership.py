@@ -62,7 +62,8 @@ def input_path(case: Case) -> Verdict | None:
 def _word(case: Case) -> Word | None:
     """The word that counts for a job of somebody else; None for the caller's own, or for none."""
     question = case.question
-    if case.tool not in OWN_JOBS_ONLY or not question.final or question.owner in {None, "mine"}:
+    own_only = question.reads_output or case.tool in OWN_JOBS_ONLY
+    if not own_only or not question.final or question.owner in {None, "mine"}:
         return None
     words = case.force.words
     return words.global_interrupt if question.whatever_runs else words.ownership

@@ -56,6 +56,7 @@ class Question:
     defaults filled in. *final*: nothing more will be known, so rules about *run* and *owner* are
     judged, too. *owner* is whose job the call is about: ``"mine"``, ``"other agent"``,
     ``"human"``, or None if it is about no job. *whatever_runs*: an interrupt that names no job.
+    *reads_output*: it reads what that job put out.
     """
 
     tool: str
@@ -65,6 +66,7 @@ class Question:
     final: bool = False
     owner: str | None = None
     whatever_runs: bool = False
+    reads_output: bool = False
     run: Run | None = None
     at_ms: int = 0
     at: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -78,6 +80,7 @@ class AppliedLimit:
     *rule* is its JSON Pointer, *words* a clause for people without a full stop; *reason* is the
     policy's own text for a refusal by it, *name* the policy's name for it. *refund* is never,
     not_accepted, failed or settled (GPU time: the amount is corrected when the job has ended).
+    *of_run*: the amount depends on the graph that runs, so each run of a call takes its own.
     """
 
     rule: str
@@ -91,6 +94,7 @@ class AppliedLimit:
     name: str | None = None
     reason: str | None = None
     refund: str = "never"
+    of_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

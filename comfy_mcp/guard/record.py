@@ -43,6 +43,9 @@ def of_decision(call: Call, decision: Decision, decision_id: str, revision: str)
         "workflow": call.job.workflow[:MAX_NAME] if call.job else None,
         "digest": call.job.digest if call.job else None,
     }
+    if call.sweep is not None:
+        row |= {"sweep": call.sweep.sweep_id, "variants": len(call.variants)}
+        row["workflow"] = call.sweep.workflow[:MAX_NAME]
     if call.targets:
         row["targets"] = {"count": len(call.targets), "prompt_ids": _few(call.targets)}
     if call.spend is not None:

@@ -8,9 +8,17 @@ from comfy_mcp.errors import KeyConflict
 from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.call import Call
 from comfy_mcp.guard.question import Decision
-from comfy_mcp.store.protocol import JobRow, Store
+from comfy_mcp.store.protocol import JobRow, Store, SweepRow
 
-__all__ = ["REPEATED", "conflict", "earlier", "is_same", "of_repeat"]
+__all__ = [
+    "REPEATED",
+    "conflict",
+    "conflict_of_sweep",
+    "earlier",
+    "is_same",
+    "of_repeat",
+    "of_repeated_sweep",
+]
 
 REPEATED = "repeated"
 
@@ -33,10 +41,19 @@ def is_same(call: Call, row: JobRow) -> bool:
 
 def conflict(row: JobRow) -> KeyConflict:
     """The refusal of another request under a key that is taken."""
+    return _conflict(f"job {row.prompt_id}", "job")
+
+
+def conflict_of_sweep(row: SweepRow) -> KeyConflict:
+    """As `conflict`, where the key is a sweep's."""
+    return _conflict(f"sweep {row.sweep_id}", "sweep")
+
+
+def _conflict(taken_by: str, what: str) -> KeyConflict:
     return KeyConflict(
-        f"This idempotency_key was used for another workflow or other parameters (job"
-        f" {row.prompt_id}), so nothing was run. Repeat that call exactly to get its job, or take a"
-        " new key for a new job."
+        f"This idempotency_key was used for another workflow or other parameters ({taken_by}), so"
+        f" nothing was run. Repeat that call exactly to get its {what}, or take a new key for a new"
+        f" {what}."
     )
 
 
@@ -44,11 +61,22 @@ def of_repeat(
     call: Call, decision: Decision, decision_id: str, revision: str, row: JobRow
 ) -> dict[str, Any]:
     """The audit row of a repeat: the job that was there, or the refusal of another one."""
-    record = rows.of_decision(call, decision, decision_id, revision)
     # Of the job that is there: what was asked now is sent to nobody.
-    record |= {"prompt_id": row.prompt_id, "digest": row.digest, "rule": ""}
-    for taken in ("limits", "facts"):
-        record.pop(taken, None)
-    same = is_same(call, row)
+    there = {"prompt_id": row.prompt_id, "digest": row.digest}
+    record = rows.of_decision(call, decision, decision_id, revision) | there
+    return _repeated(record, same=is_same(call, row))
+
+
+def of_repeated_sweep(
+    call: Call, decision: Decision, decision_id: str, revision: str, row: SweepRow
+) -> dict[str, Any]:
+    """The audit row of a repeat: the sweep that was there, or the refusal of another one."""
+    record = rows.of_decision(call, decision, decision_id, revision)
+    same = call.sweep is not None and row.request == call.sweep.request
+    return _repeated(record | {"sweep": row.sweep_id}, same=same)
+
+
+def _repeated(record: dict[str, Any], *, same: bool) -> dict[str, Any]:
+    kept = {key: value for key, value in record.items() if key not in {"limits", "facts"}}
     told = ("allow", REPEATED) if same else ("deny", KeyConflict.code)
-    return record | dict(zip(("decision", "code"), told, strict=True))
+    return kept | {"rule": ""} | dict(zip(("decision", "code"), told, strict=True))

@@ -71,6 +71,7 @@ def _account(rule: Rule, limit: Limit, called: str) -> Account:
         name=limit.name,
         reason=limit.reason or rule.reason,
         refund=limit.refund,
+        of_run=source is not None and source.space == "graph",
     )
     where = f"{limit.where}/increment_from"
     return Account(applied, (Source(where, source),) if source is not None else ())
@@ -83,6 +84,7 @@ def _merged(one: Account, other: Account) -> Account:
         least,
         amount=max(limit.amount for limit in limits),
         refund=min((limit.refund for limit in limits), key=_REFUNDS.index),
+        of_run=any(limit.of_run for limit in limits),
     )
     return Account(merged, tuple(sorted({*one.sources, *other.sources}, key=lambda s: s.rule)))
 
@@ -111,6 +113,7 @@ def _budget(budget: GpuSeconds, amount: int, called: str, reason: str | None) ->
         words=budget_in_words(budget, called),
         reason=reason,
         refund="settled",
+        of_run=True,
     )
 
 

@@ -6,28 +6,34 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
+from typing import Any, BinaryIO
 
 from comfy_mcp.host.choices import choices_of
 from comfy_mcp.host.cleaning import hide
 from comfy_mcp.host.failures import worker_dead
 from comfy_mcp.host.files import Files
+from comfy_mcp.host.freeing import Freer
 from comfy_mcp.host.fingerprints import MOST_SECONDS, Fingerprint, Fingerprints
+from comfy_mcp.host.graphs import Graphs
 from comfy_mcp.host.information import Information
 from comfy_mcp.host.looking import Looker
+from comfy_mcp.host.model_lists import ModelLists
 from comfy_mcp.host.peer import Peer
 from comfy_mcp.host.pictures import Pictures
 from comfy_mcp.host.problems import Choices
 from comfy_mcp.host.queues import Queues
+from comfy_mcp.host.saved import HostWorkflows
 from comfy_mcp.host.sighting import OutputFile, Sighting
 from comfy_mcp.host.standing import FinishedJob, HostStatus, QueueView, Submitted, Worker
 from comfy_mcp.host.status import status_of
 from comfy_mcp.host.stopping import Stopper
 from comfy_mcp.host.submitting import Submitter
 from comfy_mcp.host.transport import MAX_JSON, Timeouts
+from comfy_mcp.host.uploading import Stored, Uploader
 from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.host.worker import Watcher
 from comfy_mcp.host.schemas import NodeClasses
-from comfy_mcp.permit import StopPermit, SubmitPermit
+from comfy_mcp.permit import FreePermit, StopPermit, SubmitPermit, UploadPermit
 from comfy_mcp.settings import Address
 from comfy_mcp.workflow import Asked, Graph, Known
 from comfy_mcp.workflow.schema import NodeSchema, Schemas
@@ -61,19 +67,26 @@ class ComfyHost:
         wire, known = self._peer.wire, timeouts.known
         self._information = Information(wire, address.base, now_ms, seconds=known)
         self._node_classes = NodeClasses(self._peer)
+        self._model_lists = ModelLists(self._peer)
+        self._freer = Freer(self._peer)
+        self.workflows = HostWorkflows(self._peer)
+        """The workflows that it keeps, and its templates."""
         self._peer.forget = self._forget
         self._pictures = Pictures(wire, address.base, seconds=known)
         patience = min(timeouts.view, MOST_SECONDS)
         self._fingerprints = Fingerprints(wire, address.base, seconds=patience)
+        self._uploader = Uploader(self._peer, self._fingerprints)
         self._queues = Queues(self._peer)
         self._looker = Looker(self._peer, self._queues)
         self._submitter = Submitter(self._peer, self._looker)
         self._stopper = Stopper(self._peer, self._queues)
         self._files = Files(self._peer)
         self._watcher = Watcher(self._peer, self._queues)
+        self._graphs = Graphs(self._peer)
 
     async def close(self) -> None:
         """Close the connections; the host may be used again and opens new ones."""
+        await self._node_classes.close()
         await self._peer.wire.close()
 
     # -- what it is ------------------------------------------------------------------------------
@@ -91,6 +104,14 @@ class ComfyHost:
     def worker_died(self) -> bool:
         """Whether the worker was seen to be dead since ComfyUI came up."""
         return self._watcher.died
+
+    async def version(self) -> str:
+        """ComfyUI's version in its own words; asked once for each time it is reached anew.
+
+        Raises:
+            HostError: nobody answers, or not as ComfyUI does.
+        """
+        return await self._peer.named_version()
 
     async def stats(self) -> SystemStats:
         """Version, memory and devices."""
@@ -124,9 +145,9 @@ class ComfyHost:
         return await choices_of(self._peer.wire, inputs)
 
     async def nodes(self) -> Schemas:
-        """Every node class that ComfyUI has; asked once for each time it is reached anew.
+        """Every node class that ComfyUI has; asked anew when it may have changed, and seldom else.
 
-        What may be chosen of files and models is as old as that: see `schemas`.
+        What may be chosen of files and models may be ten minutes old: see `schemas`.
 
         Raises:
             HostError: nobody answers, or not in a way that can be read.
@@ -136,14 +157,43 @@ class ComfyHost:
     async def schemas(self, names: Collection[str]) -> dict[str, NodeSchema]:
         """Node classes by name with what may be chosen now; those it does not have are left out.
 
+        What may be chosen of models is at most a minute old, of uploaded files it is as it is now.
+
         Raises:
             HostError: nobody answers, or not in a way that can be read.
         """
         return await self._node_classes.some(names)
 
+    async def model_folders(self) -> tuple[str, ...]:
+        """The names of the folders that hold models.
+
+        Raises:
+            HostError: nobody answers, or not in a way that can be read.
+        """
+        return await self._model_lists.folders()
+
+    async def model_files(self, folder: str) -> tuple[str, ...]:
+        """The files of a model folder, as nodes name them; told within the last 20 seconds.
+
+        Raises:
+            HostError: nobody answers, or not in a way that can be read.
+        """
+        return await self._model_lists.files(folder)
+
+    async def free(self, permit: FreePermit, *, unload_models: bool, free_memory: bool) -> None:
+        """Have models unloaded, or all memory given back, once no job runs.
+
+        Raises:
+            PermitError: *permit* was used before.
+            HostError: nobody answers, or this ComfyUI has no such thing.
+        """
+        await self._freer.free(permit, unload_models=unload_models, free_memory=free_memory)
+
     def _forget(self) -> None:
         self._information.forget()
         self._node_classes.forget()
+        self._model_lists.forget()
+        self.workflows.forget()
 
     async def fingerprints(self, names: frozenset[str]) -> dict[str, Fingerprint]:
         """What is in files that nodes read by these names; bounded in time, and no error."""
@@ -235,6 +285,14 @@ class ComfyHost:
         """
         return await self._looker.look(prompt_id, fresh=fresh)
 
+    async def graph(self, prompt_id: str) -> dict[str, Any] | None:
+        """The graph that a job came with, in API format; None if ComfyUI remembers none.
+
+        Raises:
+            HostError: nobody answers, or not as ComfyUI does.
+        """
+        return await self._graphs.of(prompt_id)
+
     async def stop(self, prompt_id: str, permit: StopPermit) -> tuple[str, ...]:
         """Ask once that *prompt_id* be stopped, pending or running; returns what was sent.
 
@@ -263,6 +321,26 @@ class ComfyHost:
             OutputError: it is gone, or larger than *limit* bytes.
         """
         return await self._files.view(file, limit=limit)
+
+    async def most_upload(self) -> int:
+        """The bytes of the largest file that can be put into the input folder.
+
+        Raises:
+            HostError: nobody answers.
+        """
+        return await self._uploader.most()
+
+    async def upload(
+        self, file: BinaryIO, *, name: str, mime_type: str, permit: UploadPermit
+    ) -> Stored:
+        """Put *file* into the input folder as *name*, over nobody's; the answer's name counts.
+
+        Raises:
+            PermitError: *permit* is for another file; nothing was sent.
+            HostRejected: ComfyUI does not take it.
+            HostError: nobody answers; the same call may be repeated.
+        """
+        return await self._uploader.upload(file, name=name, mime_type=mime_type, permit=permit)
 
     def view_url(self, file: OutputFile) -> str | None:
         """Where a person can fetch the file; None where that needs credentials."""

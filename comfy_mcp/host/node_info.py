@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from comfy_mcp.workflow import ClassInfo
+from comfy_mcp.workflow.schema import InputSpec, read_inputs
 
 __all__ = ["UNCLEAR", "Described", "Node", "Nodes", "class_info", "described"]
 
@@ -22,9 +22,6 @@ _MODEL_SUFFIXES = (
 )
 _NO_MODEL = frozenset({"", "none", "[none]", "disabled", "default", "auto", "baked vae"})
 _PLAIN = (str, int, float, bool)
-_DEEPEST = 4
-_MOST_INPUTS = 10_000
-"""Inputs that grow multiply with each other: a class that has more of them is not described."""
 
 
 class Node(BaseModel):
@@ -53,12 +50,13 @@ class Described:
 
 def described(node: Node) -> Described | None:
     """What can be said without knowing the model folders; None if there is no end to it."""
-    found = list(islice(_inputs(node.input, "", _DEEPEST), _MOST_INPUTS))
-    if len(found) == _MOST_INPUTS:
+    found, whole = read_inputs(node.input)
+    if not whole:
         return None
     inputs: dict[str, _Input] = {}
-    for name, spec in found:
-        inputs[name] = inputs[name].merged(spec) if name in inputs else spec
+    for spec in (each for one in found for each in one.every()):
+        told = _Input(_files(spec), spec.options)
+        inputs[spec.name] = inputs[spec.name].merged(told) if spec.name in inputs else told
     module = node.python_module or ""
     return Described(
         api_node=bool(node.api_node) or module.split(".")[0] == "comfy_api_nodes",
@@ -110,59 +108,7 @@ class _Input:
         return _Input(self.options | other.options, agreed)
 
 
-def _inputs(groups: object, before: str, deepest: int) -> Iterator[tuple[str, _Input]]:
-    """Every input by the name that a graph gives it; those of dynamic inputs, too."""
-    for group in ("required", "optional"):
-        for name, told in _object(_object(groups).get(group)).items():
-            spec = _list(told)
-            if not spec:
-                continue
-            more = _object(spec[1]) if len(spec) > 1 else {}
-            yield before + name, _Input(_options(spec[0], more), more)
-            if deepest:
-                yield from _dynamic(spec[0], more, f"{before}{name}.", deepest - 1)
-
-
-def _dynamic(
-    kind: object, more: Mapping[str, Any], before: str, deepest: int
-) -> Iterator[tuple[str, _Input]]:
-    """Inputs that appear as the one before them is filled, or its choice is made."""
-    if kind == "COMFY_DYNAMICCOMBO_V3":
-        for option in _list(more.get("options")):
-            yield from _inputs(_object(option).get("inputs"), before, deepest)
-    if kind == "COMFY_AUTOGROW_V3":
-        template = _object(more.get("template"))
-        names = _names(template)
-        grown = _inputs(template.get("input"), "", deepest) if names else ()
-        for _, one in grown:
-            for name in names:
-                yield before + name, one
-
-
-def _names(template: Mapping[str, Any]) -> list[str]:
-    prefix, most = template.get("prefix"), template.get("max")
-    if isinstance(prefix, str) and isinstance(most, int):
-        return [f"{prefix}{number}" for number in range(min(most, 100))]
-    return [name for name in _list(template.get("names")) if isinstance(name, str)]
-
-
-def _options(kind: object, more: Mapping[str, Any]) -> frozenset[str]:
-    """The choices of a combo in its older or newer form; empty for anything else."""
-    choices = _list(more.get("options")) if kind == "COMBO" else _list(kind)
-    return frozenset(each for each in choices if isinstance(each, str))
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if _is_object(value) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if _is_list(value) else []
-
-
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
-
-
-def _is_list(value: object) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
+def _files(spec: InputSpec) -> frozenset[str]:
+    """The choices of a combo that are texts; empty for anything else."""
+    choices = spec.choices if spec.kind == "COMBO" else None
+    return frozenset(each for each in choices or () if isinstance(each, str))

@@ -72,6 +72,11 @@ class Peer:
         stats = self._stats or await self.stats()
         return parse_version(stats.system.comfyui_version)
 
+    async def named_version(self) -> str:
+        """Its version in its own words; asked once for each time that it is reached anew."""
+        stats = self._stats or await self.stats()
+        return stats.system.comfyui_version[:120]
+
     async def is_cloud(self) -> bool:
         """Whether it is Comfy Cloud, by its host name or by what it says of itself.
 

@@ -163,11 +163,13 @@ class Transport:
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """One request; what went wrong before anything was sent is HostUnreachable.
 
-        *body*: bytes to hand over, or what becomes JSON. *api*: below /api, as almost everything.
+        *body*: bytes or a form to hand over, or what becomes JSON. *api*: below /api, as almost
+        everything.
         *alone*: over a connection of its own, that no earlier request can have worn out.
         """
-        kind = {} if body is None else {"Content-Type": "application/json"}
-        data = body if body is None or isinstance(body, io.BytesIO) else _json(body)
+        is_form = isinstance(body, aiohttp.FormData)
+        kind = {} if body is None or is_form else {"Content-Type": "application/json"}
+        data = body if body is None or is_form or isinstance(body, io.BytesIO) else _json(body)
         limits = aiohttp.ClientTimeout(
             total=seconds or self._timeouts.answer, sock_connect=self._timeouts.connect
         )

@@ -38,6 +38,7 @@ from comfy_mcp.permit import SubmitPermit
 from comfy_mcp.store.protocol import JobRow, MadeFile, Store
 from comfy_mcp.workflow import Graph
 from comfy_mcp.workflow.facts import JobFile
+from comfy_mcp.workflow.origin import read_origin
 
 __all__ = ["Jobs", "Pace", "Tell"]
 
@@ -198,6 +199,18 @@ class Jobs:
         if row is not None:
             return "mine" if row.grant == grant else "other agent"
         return None if isinstance(await self.host.look(prompt_id), Absent) else "human"
+
+    async def origin(self, prompt_id: str, grant: str) -> dict[str, Any] | None:
+        """Where a job of *grant* came from, see `comfy_mcp.workflow.origin`; None: nobody knows.
+
+        Raises:
+            StateError: the journal cannot be read.
+        """
+        row = await self.store.job(prompt_id)
+        if row is None or row.grant != grant:
+            return None
+        text = await self.store.origin(prompt_id)
+        return None if text is None else await asyncio.to_thread(read_origin, text)
 
     async def foreign(self, files: tuple[JobFile, ...], grant: str) -> tuple[JobFile, ...]:
         """Those of *files* that no job of *grant* on this ComfyUI is known to have made.

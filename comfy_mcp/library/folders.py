@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
 import stat
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, cast
 
 from comfy_mcp.errors import ConfigError, WorkflowError
-from comfy_mcp.workflow import (
-    MAX_BYTES,
-    Graph,
-    Manifest,
-    check_targets,
-    listed,
-    nearest,
-    parse_graph,
-    parse_manifest,
-    shown,
-)
+from comfy_mcp.library.names import is_plain
+from comfy_mcp.library.reading import Draft, read_draft
+from comfy_mcp.workflow import MAX_BYTES, Graph, Manifest, listed, nearest, shown
 
 __all__ = ["Library", "LibraryWorkflow", "shipped_folder"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PACKAGE = Path(__file__).resolve().parent.parent
-_MANIFEST_KEYS = {"title", "description", "parameters", "graph"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +31,7 @@ class LibraryWorkflow:
 @dataclass(frozen=True, slots=True)
 class _Read:
     mark: tuple[int, int]
-    workflow: LibraryWorkflow
+    draft: Draft
 
 
 class Library:
@@ -77,23 +63,52 @@ class Library:
             f"{path.name} is passed over: name it with small letters, digits, - and _ only"
             for folder in self._folders
             for path in _files_in(folder)
-            if not _NAME.fullmatch(path.stem)
+            if not is_plain(path.stem)
         )
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file for *name*, broken or not.
+
+        Raises:
+            WorkflowError: a folder cannot be read.
+        """
+        if not is_plain(name):
+            return False
+        try:
+            return any(_is_there(folder / f"{name}.json") for folder in self._folders)
+        except OSError as exc:
+            raise _unreadable(f"{name}.json", exc) from exc
+
     def load(self, name: str) -> LibraryWorkflow:
+        """The workflow *name* as it can be run without asking ComfyUI about its nodes.
+
+        Raises:
+            WorkflowError: there is none of that name, its file is broken, or is in the format of
+                ComfyUI's editor.
+        """
+        draft = self.draft(name)
+        if draft.graph is None:
+            raise WorkflowError(
+                f"Library file {name}.json: it is in the format of ComfyUI's editor, which only a"
+                " ComfyUI can help to read. Save it with Workflow > Export (API)."
+            )
+        manifest = draft.manifest
+        return LibraryWorkflow(name, manifest.title, manifest.description, manifest, draft.graph)
+
+    def draft(self, name: str) -> Draft:
         """Read the workflow *name*, or what was read before if the file is still the same.
 
         Raises:
             WorkflowError: there is none of that name, or its file is broken.
         """
-        if _NAME.fullmatch(name):
+        if is_plain(name):
             for folder in self._folders:
-                found = self._load(name, folder)
+                found = self._draft(name, folder)
                 if found is not None:
                     return found
         raise WorkflowError(_unknown(name, self.names()))
 
-    def _load(self, name: str, folder: Path) -> LibraryWorkflow | None:
+    def _draft(self, name: str, folder: Path) -> Draft | None:
         """The workflow of *folder*, or None if it has none of that *name*."""
         path = folder / f"{name}.json"
         try:
@@ -108,13 +123,11 @@ class Library:
             if known is None or known.mark != mark:
                 with inside.open("rb") as file:
                     raw = file.read(MAX_BYTES + 1)
-                known = _Read(mark, _workflow(name, raw))
+                known = _Read(mark, _drafted(name, raw))
                 self._read[path] = known
         except OSError as exc:
-            raise WorkflowError(
-                f"Library file {path.name} cannot be read ({exc.strerror}). Check its permissions."
-            ) from exc
-        return known.workflow
+            raise _unreadable(path.name, exc) from exc
+        return known.draft
 
 
 def shipped_folder(package: Path = _PACKAGE) -> Path:
@@ -130,7 +143,7 @@ def shipped_folder(package: Path = _PACKAGE) -> Path:
 
 
 def _names_in(folder: Path) -> tuple[str, ...]:
-    return tuple(path.stem for path in _files_in(folder) if _NAME.fullmatch(path.stem))
+    return tuple(path.stem for path in _files_in(folder) if is_plain(path.stem))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -143,6 +156,12 @@ def _files_in(folder: Path) -> list[Path]:
             f"The workflow folder {folder.name} cannot be read ({exc.strerror})."
             " Check its permissions."
         ) from exc
+
+
+def _unreadable(file: str, exc: OSError) -> WorkflowError:
+    return WorkflowError(
+        f"Library file {file} cannot be read ({exc.strerror}). Check its permissions."
+    )
 
 
 def _is_there(path: Path) -> bool:
@@ -170,58 +189,10 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
     return f'There is no workflow "{shown(name)}".{hint} There are: {listed(known)}.'
 
 
-def _workflow(name: str, raw: bytes) -> LibraryWorkflow:
+def _drafted(name: str, raw: bytes) -> Draft:
     try:
-        return _parsed(name, raw)
+        return read_draft(name, raw)
     except WorkflowError as exc:
         raise WorkflowError(
             f"Library file {name}.json: {exc}", node_id=exc.node_id, input_name=exc.input_name
         ) from exc
-
-
-def _parsed(name: str, raw: bytes) -> LibraryWorkflow:
-    if len(raw) > MAX_BYTES:
-        raise WorkflowError(f"it is bigger than {MAX_BYTES // 1024**2} MiB. Make it smaller.")
-    about, nodes = _parts(name, _json(raw))
-    manifest = parse_manifest(about)
-    graph = parse_graph(nodes)
-    check_targets(manifest, graph)
-    return LibraryWorkflow(name, manifest.title, manifest.description, manifest, graph)
-
-
-def _parts(name: str, value: object) -> tuple[dict[str, object], object]:
-    """The manifest and the nodes; a plain API export is all nodes."""
-    if not isinstance(value, dict):
-        return {"title": name}, value
-    fields = cast("dict[str, object]", value)
-    if all(_is_node(fields.get(key)) for key in _MANIFEST_KEYS & fields.keys()):
-        return {"title": name}, fields
-    if "graph" not in fields:
-        raise WorkflowError('it has no "graph". Put the nodes of the API export there.')
-    return {key: fields[key] for key in fields if key != "graph"}, fields["graph"]
-
-
-def _is_node(value: object) -> bool:
-    return isinstance(value, dict) and "class_type" in value
-
-
-def _json(raw: bytes) -> object:
-    try:
-        # utf-8-sig: some editors on Windows begin a file with a byte order mark.
-        return json.loads(
-            raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_constant
-        )
-    except (ValueError, RecursionError) as exc:
-        raise WorkflowError(f"it is no JSON: {exc}. Export it again.") from exc
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, many in Counter(key for key, _ in pairs).items() if many > 1)
-        raise ValueError(f'the key "{shown(twice)}" stands twice in one object')
-    return found
-
-
-def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Moved",
+    "Place",
     "add",
     "estimate",
     "find",
@@ -21,6 +22,7 @@ __all__ = [
     "listed",
     "move",
     "note",
+    "of_sweep",
     "owned",
     "slots_used",
     "unfinished",
@@ -29,7 +31,7 @@ __all__ = [
 _COLUMNS = """
     prompt_id, owner, host, workflow, digest, decision_id, status, created_ms, changed_ms, result,
     shape, cap_ms, cap_rule, running_ms, gpu_ms, key, request, id,
-    CASE WHEN open = 1 THEN progress END
+    CASE WHEN open = 1 THEN progress END, sweep, place
 """
 _RESULT = 9
 _PROGRESS = 18
@@ -37,10 +39,10 @@ _PROGRESS = 18
 _ADD = """
     INSERT INTO jobs (
         prompt_id, owner, host, workflow, digest, shape, cap_ms, cap_rule, key, request,
-        decision_id, created_ms, changed_ms, status, result, open
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'submitting', '{}', 1)
+        sweep, place, decision_id, created_ms, changed_ms, status, result, open
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'submitting', '{}', 1)
 """
-_OPEN = "SELECT id, decision_id FROM jobs WHERE prompt_id = ? AND open = 1"
+_OPEN = "SELECT id, decision_id, sweep FROM jobs WHERE prompt_id = ? AND open = 1"
 _MOVE = """
     UPDATE jobs SET status = :status, open = :open, changed_ms = :now_ms,
         result = coalesce(:result, result), gpu_ms = :gpu_ms,
@@ -71,6 +73,7 @@ _LISTED = {
 }
 """Two statements, so that each is answered from an index of its own."""
 
+_OF_SWEEP = f"SELECT {_COLUMNS} FROM jobs WHERE sweep = ? AND sweep <> '' ORDER BY place"  # noqa: S608 - our own words
 _OWNED = """
     SELECT prompt_id FROM jobs
     WHERE owner = :owner AND prompt_id IN (SELECT value FROM json_each(:prompt_ids))
@@ -88,17 +91,32 @@ LARGEST = 2**63 - 1
 
 
 class Moved(NamedTuple):
-    """A job whose status was written: the number of its row, and the decision that let it in."""
+    """A job whose status was written: its row's number, the decision that let it in, its sweep."""
 
     id: int
     decision_id: str
+    sweep: str
 
 
-def add(connection: sqlite3.Connection, job: NewJob, decision_id: str, now_ms: int) -> None:
-    """Write a job that is about to be submitted; it holds a slot from now on."""
+class Place(NamedTuple):
+    """Where in which sweep a job stands, from 0; of no sweep as it is."""
+
+    sweep: str = ""
+    place: int = 0
+
+
+def add(
+    connection: sqlite3.Connection,
+    job: NewJob,
+    decision_id: str,
+    now_ms: int,
+    place: Place,
+) -> int:
+    """Write a job that is about to be submitted; it holds a slot from now on. The row's number."""
     who = (job.prompt_id, job.grant, job.host, job.workflow, job.digest)
     what = (job.shape, job.cap_ms, job.cap_rule, job.key, job.request)
-    connection.execute(_ADD, (*who, *what, decision_id, now_ms, now_ms))
+    row = connection.execute(_ADD, (*who, *what, *place, decision_id, now_ms, now_ms))
+    return int(row.lastrowid or 0)
 
 
 def move(
@@ -146,6 +164,11 @@ def keyed(connection: sqlite3.Connection, host: str, grant: str, key: str) -> Jo
     """The job with that idempotency key, unless ComfyUI never took it."""
     row = connection.execute(_KEYED, (host, grant, key)).fetchone()
     return None if row is None else _job(row)
+
+
+def of_sweep(connection: sqlite3.Connection, sweep_id: str) -> tuple[JobRow, ...]:
+    """The jobs of a sweep, in their order."""
+    return tuple(_job(row) for row in connection.execute(_OF_SWEEP, (sweep_id,)))
 
 
 def owned(connection: sqlite3.Connection, grant: str, prompt_ids: Iterable[str]) -> frozenset[str]:

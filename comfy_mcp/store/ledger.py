@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from comfy_mcp.store import journal, totals
@@ -15,10 +16,11 @@ from comfy_mcp.store.protocol import UNIT, Admission, Charge, Full, Refund, Slot
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator, Sequence
 
     from comfy_mcp.store.head import Head
 
-__all__ = ["peek", "prune", "refusal", "settle", "take"]
+__all__ = ["Used", "peek", "prune", "refusal", "settle", "take"]
 
 _PRUNED_AT_ONCE = 16
 _PER_MS = UNIT // 1000
@@ -50,21 +52,28 @@ _GIVEN_BACK = {
 }
 
 
-def refusal(connection: sqlite3.Connection, admission: Admission, now_ms: int) -> Full | None:
-    """Why *admission* does not fit at *now_ms*: the charge with the longest wait, else a slot."""
-    asked = _asked(admission)
-    refused = [
-        full
-        for charge in admission.charges
-        if (full := _full(connection, charge, asked[charge.counter, charge.holder], now_ms))
-    ]
-    if refused:
-        return max(refused, key=_wait)
-    for cap in admission.slots:
-        used = journal.slots_used(connection, cap)
-        if used >= cap.most:
-            return Full(cause=cap, used=used, retry_after_ms=None)
-    return None
+Used = Callable[["sqlite3.Connection", Charge, int], int]
+"""What the account of a charge holds at a time: `totals.roll` writes, `totals.used` only reads."""
+
+
+def refusal(
+    connection: sqlite3.Connection,
+    admissions: Sequence[Admission],
+    now_ms: int,
+    *,
+    used: Used = totals.roll,
+) -> tuple[int, Full] | None:
+    """Why *admissions* do not fit at *now_ms*, and how many of the first do; None if all do.
+
+    Each has to fit after those before it. Told is the charge with the longest wait, else a slot.
+    """
+    charges = list(_full_charges(connection, admissions, now_ms, used))
+    slot = next(_full_slots(connection, admissions), None)
+    found = [*charges, *([] if slot is None else [slot])]
+    if not found:
+        return None
+    told = max(charges, key=lambda one: _wait(one[1]))[1] if charges else found[0][1]
+    return min(index for index, _ in found), told
 
 
 def take(connection: sqlite3.Connection, admission: Admission, head: Head) -> Head:
@@ -115,19 +124,42 @@ def peek(connection: sqlite3.Connection, cause: Charge | SlotCap, now_ms: int) -
     return Use(cause, used, _room(connection, cause, used, cause.amount, now_ms))
 
 
-def _asked(admission: Admission) -> Counter[tuple[str, str]]:
-    """What the whole admission takes from each account."""
+def _full_charges(
+    connection: sqlite3.Connection, admissions: Sequence[Admission], now_ms: int, used: Used
+) -> Iterator[tuple[int, Full]]:
+    """The charges that do not fit, each with the index of its admission."""
     asked: Counter[tuple[str, str]] = Counter()
-    for charge in admission.charges:
-        asked[charge.counter, charge.holder] += charge.amount
-    return asked
+    for index, admission in enumerate(admissions):
+        for charge in admission.charges:
+            asked[charge.counter, charge.holder] += charge.amount
+        for charge in admission.charges:
+            amount = asked[charge.counter, charge.holder]
+            full = _full(connection, charge, amount, now_ms, used)
+            if full is not None:
+                yield index, full
 
 
-def _full(connection: sqlite3.Connection, charge: Charge, amount: int, now_ms: int) -> Full | None:
-    used = totals.roll(connection, charge, now_ms)
-    if used + amount <= charge.most:
+def _full_slots(
+    connection: sqlite3.Connection, admissions: Sequence[Admission]
+) -> Iterator[tuple[int, Full]]:
+    """The caps that leave no slot, each with the index of its admission."""
+    taken: Counter[tuple[str, str]] = Counter()
+    for index, admission in enumerate(admissions):
+        for cap in admission.slots:
+            used = journal.slots_used(connection, cap)
+            if used + taken[cap.host, cap.grant] >= cap.most:
+                yield index, Full(cap, used, None)
+        if admission.job is not None:
+            taken[admission.job.host, admission.job.grant] += 1
+
+
+def _full(
+    connection: sqlite3.Connection, charge: Charge, amount: int, now_ms: int, used: Used
+) -> Full | None:
+    held = used(connection, charge, now_ms)
+    if held + amount <= charge.most:
         return None
-    return Full(charge, used, _room(connection, charge, used, amount, now_ms))
+    return Full(charge, held, _room(connection, charge, held, amount, now_ms))
 
 
 def _room(

@@ -21,7 +21,7 @@ from comfy_mcp.store.asked import (
     Parked,
     Ruling,
 )
-from comfy_mcp.store.writing import for_caller
+from comfy_mcp.store.waits import for_caller
 
 if TYPE_CHECKING:
     import sqlite3

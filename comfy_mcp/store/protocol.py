@@ -21,6 +21,15 @@ from comfy_mcp.store.asked import (
     TooLarge,
     Unapproved,
 )
+from comfy_mcp.store.swept import (
+    MOST_TEXT,
+    AdmittedTogether,
+    Keep,
+    NewSweep,
+    RepeatedSweep,
+    SweepRow,
+    TogetherRefused,
+)
 from comfy_mcp.store.values import (
     EVERYBODY,
     FINAL,
@@ -51,11 +60,13 @@ __all__ = [
     "EVERYBODY",
     "FINAL",
     "LONGEST_GPU_MS",
+    "MOST_TEXT",
     "REFUSALS",
     "UNIT",
     "Account",
     "Admission",
     "Admitted",
+    "AdmittedTogether",
     "ApprovalRow",
     "AuditRow",
     "Charge",
@@ -67,17 +78,22 @@ __all__ = [
     "Full",
     "Head",
     "JobRow",
+    "Keep",
     "MadeFile",
     "NewApproval",
     "NewJob",
+    "NewSweep",
     "Parked",
     "Refund",
     "Repeated",
+    "RepeatedSweep",
     "Ruling",
     "SlotCap",
     "Spend",
     "Store",
+    "SweepRow",
     "Tally",
+    "TogetherRefused",
     "TooLarge",
     "Unapproved",
     "Use",
@@ -101,6 +117,59 @@ class Store(Protocol):
 
         Raises:
             StateError: the state cannot be written.
+        """
+        ...
+
+    async def admit_together(
+        self, admissions: tuple[Admission, ...], sweep: NewSweep | None = None
+    ) -> AdmittedTogether | RepeatedSweep | TogetherRefused:
+        """Take and write all of *admissions* in their order, each as `admit` would; or do nothing.
+
+        What is taken is what they would take one after the other: charges and jobs of earlier ones
+        count for later ones. Their jobs become those of *sweep*, in this order. A freeze or
+        a cool-down is looked at first, then the key of *sweep*, then all else. All are at the time
+        of the first; at most one spends an approval, which has to be of the host of *sweep*.
+
+        Raises:
+            StateError: the state cannot be written.
+        """
+        ...
+
+    async def would_fit(self, admissions: tuple[Admission, ...]) -> tuple[int, Full] | None:
+        """How many of *admissions* fit together, and what leaves no room; None if all do.
+
+        As `admit_together` would find charges and slots; takes nothing, and looks at nothing else.
+        """
+        ...
+
+    async def sweep(self, sweep_id: str, *, grant: str | None = None) -> SweepRow | None:
+        """One sweep; with *grant*, only one of this grant."""
+        ...
+
+    async def sweep_jobs(self, sweep_id: str) -> tuple[JobRow, ...]:
+        """The jobs of a sweep, in the order in which they were asked for."""
+        ...
+
+    async def sweeps(
+        self, host: str, grant: str, *, before: int | None = None, count: int
+    ) -> tuple[SweepRow, ...]:
+        """At most *count* sweeps of *grant* on *host*, newest first, *before* the row's number.
+
+        Each comes without its data ("").
+        """
+        ...
+
+    async def keyed_sweep(self, host: str, grant: str, key: str) -> SweepRow | None:
+        """The sweep that *grant* made on *host* with this idempotency key.
+
+        One of which ComfyUI took no job at all (all are ``refused``) has given its key back.
+        """
+        ...
+
+    async def origin(self, prompt_id: str) -> str | None:
+        """The origin that a job was submitted with; None if it had none, or it was forgotten.
+
+        The newest are kept: so many, and so much of them, as the backend says.
         """
         ...
 
@@ -129,8 +198,8 @@ class Store(Protocol):
         """
         ...
 
-    async def record(self, now_ms: int, record: Mapping[str, Any]) -> None:
-        """Append one audit row.
+    async def record(self, now_ms: int, *records: Mapping[str, Any]) -> None:
+        """Append audit rows, in one step and in this order.
 
         Raises:
             StateError: the state cannot be written.

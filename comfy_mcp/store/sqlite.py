@@ -15,13 +15,27 @@ from comfy_mcp.store import (
     overview,
     parking,
     standing,
+    sweeps,
+    texts,
+    together,
+    totals,
     trail,
     writing,
 )
 from comfy_mcp.store.asked import MOST_PAYLOAD, TooLarge
 from comfy_mcp.store.database import Database
-from comfy_mcp.store.ledger import peek
-from comfy_mcp.store.protocol import FINAL, Head, Store, Use
+from comfy_mcp.store.ledger import peek, refusal
+from comfy_mcp.store.protocol import (
+    FINAL,
+    Admitted,
+    AdmittedTogether,
+    Head,
+    Keep,
+    Store,
+    TogetherRefused,
+    Use,
+)
+from comfy_mcp.store.waits import for_caller
 from comfy_mcp.store.worker import Worker
 
 if TYPE_CHECKING:
@@ -33,7 +47,6 @@ if TYPE_CHECKING:
     from comfy_mcp.store.protocol import (
         Account,
         Admission,
-        Admitted,
         ApprovalRow,
         AuditRow,
         Charge,
@@ -46,10 +59,13 @@ if TYPE_CHECKING:
         JobRow,
         MadeFile,
         NewApproval,
+        NewSweep,
         Parked,
         Repeated,
+        RepeatedSweep,
         Ruling,
         SlotCap,
+        SweepRow,
         Tally,
         Unapproved,
     )
@@ -63,11 +79,13 @@ class SqliteStore(Store):
     """`Store` on the file ``guard.db`` in *folder*; nothing is opened before the first operation.
 
     An operation waits at most *patience_ms* for its turn and as long for other processes. Every
-    operation raises `StateError` if the state cannot be used, and after `close`.
+    operation raises `StateError` if the state cannot be used, and after `close`. *keep* bounds
+    what it keeps of long texts; the newest one stays in any case.
     """
 
-    def __init__(self, folder: Path, *, patience_ms: int = 5_000) -> None:
+    def __init__(self, folder: Path, *, patience_ms: int = 5_000, keep: Keep | None = None) -> None:
         patience_s = patience_ms / 1000
+        self._keep = keep or Keep()
         self._database = Database(folder, patience_s)
         self._worker = Worker(patience_s)
 
@@ -75,9 +93,61 @@ class SqliteStore(Store):
         self, admission: Admission
     ) -> Admitted | Repeated | Full | Frozen | Cooling | Unapproved:
         """Take every charge and slot, write the job and the decision's audit row; or do nothing."""
-        line = chain.canonical(admission.record)
-        work = partial(writing.admit, admission=admission, line=line)
-        return await self._write(admission.now_ms, work, durable=admission.spend is not None)
+        answer = await self.admit_together((admission,))
+        if isinstance(answer, AdmittedTogether):
+            return Admitted(answer.at_ms)
+        if isinstance(answer, TogetherRefused):
+            return answer.answer
+        raise AssertionError("a call without a sweep repeats none")
+
+    async def admit_together(
+        self, admissions: tuple[Admission, ...], sweep: NewSweep | None = None
+    ) -> AdmittedTogether | RepeatedSweep | TogetherRefused:
+        """Take and write all of *admissions* in their order, each as `admit` would; or nothing."""
+        lines = [chain.canonical(one.record) for one in admissions]
+        durable = any(one.spend is not None for one in admissions)
+
+        def work() -> AdmittedTogether | RepeatedSweep | TogetherRefused:
+            # Packed before the state is locked: it takes longer than all the rest.
+            whole = together.packed(admissions, lines, sweep, self._keep)
+            step = partial(together.admit, whole=whole)
+            return self._database.write(admissions[0].now_ms, step, durable=durable)
+
+        return await self._worker.run(work)
+
+    async def would_fit(self, admissions: tuple[Admission, ...]) -> tuple[int, Full] | None:
+        """How many of *admissions* fit together, and what leaves no room; None if all do."""
+        now_ms = admissions[0].now_ms
+
+        def work(connection: sqlite3.Connection) -> tuple[int, Full] | None:
+            last_ms = head.read(connection).seen(now_ms).last_ms
+            found = refusal(connection, admissions, last_ms, used=totals.used)
+            return None if found is None else (found[0], for_caller(found[1], last_ms - now_ms))
+
+        return await self._read(work)
+
+    async def sweep(self, sweep_id: str, *, grant: str | None = None) -> SweepRow | None:
+        """One sweep; with *grant*, only one of this grant."""
+        return await self._read(partial(sweeps.find, sweep_id=sweep_id, grant=grant))
+
+    async def sweep_jobs(self, sweep_id: str) -> tuple[JobRow, ...]:
+        """The jobs of a sweep, in the order in which they were asked for."""
+        return await self._read(partial(journal.of_sweep, sweep_id=sweep_id))
+
+    async def sweeps(
+        self, host: str, grant: str, *, before: int | None = None, count: int
+    ) -> tuple[SweepRow, ...]:
+        """At most *count* sweeps of *grant* on *host*, newest first, *before* the row's number."""
+        work = partial(sweeps.listed, host=host, grant=grant, before=before, count=count)
+        return await self._read(work)
+
+    async def keyed_sweep(self, host: str, grant: str, key: str) -> SweepRow | None:
+        """The sweep that *grant* made on *host* with this idempotency key."""
+        return await self._read(partial(sweeps.keyed, host=host, grant=grant, key=key))
+
+    async def origin(self, prompt_id: str) -> str | None:
+        """The origin that a job was submitted with; None if it had none, or it was forgotten."""
+        return await self._read(partial(texts.origin, prompt_id=prompt_id))
 
     async def refuse(
         self, now_ms: int, record: Mapping[str, Any], tallies: tuple[Tally, ...] = ()
@@ -92,7 +162,7 @@ class SqliteStore(Store):
         def work(connection: sqlite3.Connection) -> Frozen | Cooling | None:
             last_ms = head.read(connection).seen(now_ms).last_ms
             found = standing.standing(connection, grant, last_ms, reads=reads)
-            return writing.for_caller(found, last_ms - now_ms)
+            return for_caller(found, last_ms - now_ms)
 
         return await self._read(work)
 
@@ -105,14 +175,14 @@ class SqliteStore(Store):
             last_ms = head.read(connection).seen(now_ms).last_ms
             causes: tuple[Charge | SlotCap, ...] = (*charges, *slots)
             uses = (peek(connection, cause, last_ms) for cause in causes)
-            return tuple(writing.for_caller(use, last_ms - now_ms) for use in uses)
+            return tuple(for_caller(use, last_ms - now_ms) for use in uses)
 
         return await self._read(work)
 
-    async def record(self, now_ms: int, record: Mapping[str, Any]) -> None:
-        """Append one audit row."""
-        line = chain.canonical(record)
-        await self._write(now_ms, partial(writing.refuse, line=line))
+    async def record(self, now_ms: int, *records: Mapping[str, Any]) -> None:
+        """Append audit rows, in one step."""
+        lines = [chain.canonical(record) for record in records]
+        await self._write(now_ms, partial(writing.record, lines=lines))
 
     async def job(self, prompt_id: str) -> JobRow | None:
         """The journal's row of a job; None for a job that was not submitted through this state."""

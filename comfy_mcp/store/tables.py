@@ -174,5 +174,42 @@ _FOURTH = (
     "ALTER TABLE jobs ADD COLUMN progress TEXT",
 )
 
-STEPS = (_FIRST, _SECOND, _THIRD, _FOURTH)
+# A server of an older version knows nothing of these: its jobs have no origin and are no sweep's.
+_FIFTH = (
+    # What is forgotten when there is too much of it, packed: the origin of a job by the job's
+    # number, what a sweep asked for by the sweep's with a minus.
+    """CREATE TABLE texts (
+        id INTEGER PRIMARY KEY,
+        about INTEGER NOT NULL UNIQUE,
+        bytes INTEGER NOT NULL CHECK (typeof(bytes) = 'integer' AND bytes >= 0),
+        data BLOB NOT NULL
+    )""",
+    "CREATE TABLE held (texts INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+    "INSERT INTO held VALUES (0, 0)",
+    """CREATE TRIGGER text_added AFTER INSERT ON texts BEGIN
+        UPDATE held SET texts = texts + 1, bytes = bytes + NEW.bytes;
+    END""",
+    """CREATE TRIGGER text_dropped AFTER DELETE ON texts BEGIN
+        UPDATE held SET texts = texts - 1, bytes = bytes - OLD.bytes;
+    END""",
+    """CREATE TABLE sweeps (
+        id INTEGER PRIMARY KEY,
+        sweep_id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        workflow TEXT NOT NULL,
+        decision_id TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        request TEXT NOT NULL
+    )""",
+    # A sweep of which ComfyUI took nothing has given its key back.
+    "CREATE UNIQUE INDEX sweeps_of_key ON sweeps (host, owner, key) WHERE key <> ''",
+    "CREATE INDEX sweeps_by_owner ON sweeps (host, owner, id)",
+    "ALTER TABLE jobs ADD COLUMN sweep TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+    "CREATE UNIQUE INDEX jobs_of_sweep ON jobs (sweep, place) WHERE sweep <> ''",
+)
+
+STEPS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """What makes version 1 of nothing, version 2 of version 1, and so on."""

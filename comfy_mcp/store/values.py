@@ -102,7 +102,8 @@ class NewJob:
 
     *shape* tells jobs that take about as long from others; *cap_ms* is how long it may run, by the
     rule at the JSON Pointer *cap_rule*. *key* is the caller's idempotency key, "" for none, and
-    *request* the digest of what it asked for, before chance and policy changed anything.
+    *request* the digest of what it asked for, before chance and policy changed anything. *origin*
+    is JSON text about where the graph came from, "" for none: see `Store.origin`.
     """
 
     prompt_id: str
@@ -115,6 +116,7 @@ class NewJob:
     cap_rule: str = ""
     key: str = ""
     request: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,8 @@ class JobRow:
     *result* holds what was learnt at its end (outputs, error, timings) as JSON values.
     *running_ms* is when somebody first saw it run, *gpu_ms* how long it ran by the host's clock.
     *seq* is the row's number: newer jobs have higher ones. *progress* is what was last noted of a
-    job that has not ended.
+    job that has not ended. *sweep* is the id of the sweep that it belongs to, "" for none, and
+    *place* its index there, from 0.
     """
 
     prompt_id: str
@@ -275,6 +278,8 @@ class JobRow:
     request: str = ""
     seq: int = 0
     progress: Mapping[str, Any] | None = None
+    sweep: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

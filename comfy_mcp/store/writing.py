@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from comfy_mcp.store import accounts, approvals, journal, ledger, made, standing, trail
-from comfy_mcp.store.protocol import (
-    FINAL,
-    LONGEST_GPU_MS,
-    Admitted,
-    Cooling,
-    Crowded,
-    Frozen,
-    Full,
-    MadeFile,
-    Repeated,
-    Unapproved,
-    Use,
-)
+from comfy_mcp.store import accounts, journal, ledger, made, standing, sweeps, trail
+from comfy_mcp.store.protocol import FINAL, LONGEST_GPU_MS, MadeFile
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from comfy_mcp.store.head import Head
-    from comfy_mcp.store.protocol import Admission, ApprovalRow, Freeze, JobRow, NewJob, Tally
+    from comfy_mcp.store.protocol import Freeze, Tally
 
-__all__ = ["Move", "admit", "for_caller", "freeze", "move", "note", "refuse", "reset", "unfreeze"]
-
-_Answer = TypeVar("_Answer", bound=Full | Frozen | Cooling | Crowded | Use | None)
+__all__ = ["Move", "freeze", "move", "note", "record", "refuse", "reset", "unfreeze"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,55 +30,6 @@ class Move:
     files: tuple[MadeFile, ...]
 
 
-def admit(
-    connection: sqlite3.Connection, head: Head, admission: Admission, line: str
-) -> tuple[Head, Admitted | Repeated | Full | Frozen | Cooling | Unapproved]:
-    """Take all that *admission* takes, or nothing."""
-    now_ms = head.last_ms
-    ahead_ms = now_ms - admission.now_ms
-    stopped = standing.standing(connection, admission.grant, now_ms, reads=admission.reads)
-    if stopped is not None:
-        return head, for_caller(stopped, ahead_ms)
-    earlier = _earlier(connection, admission.job)
-    if earlier is not None:
-        return head, Repeated(earlier)
-    yes = _yes(connection, admission, now_ms)
-    if isinstance(yes, Unapproved):
-        return head, yes
-    full = ledger.refusal(connection, admission, now_ms)
-    if full is not None:
-        return head, for_caller(full, ahead_ms)
-    head = ledger.take(connection, admission, head)
-    if admission.job is not None:
-        journal.add(connection, admission.job, admission.decision_id, now_ms)
-    head = trail.append(connection, head, line)
-    if yes is not None:
-        prompt_id = admission.job.prompt_id if admission.job else None
-        approvals.spend(connection, yes, admission.decision_id, prompt_id, head.seq)
-    return head, Admitted(at_ms=now_ms)
-
-
-def _earlier(connection: sqlite3.Connection, job: NewJob | None) -> JobRow | None:
-    """The job that was admitted before with the key of *job*."""
-    if job is None or not job.key:
-        return None
-    return journal.keyed(connection, job.host, job.grant, job.key)
-
-
-def _yes(
-    connection: sqlite3.Connection, admission: Admission, now_ms: int
-) -> ApprovalRow | Unapproved | None:
-    """The yes that *admission* spends, if it spends one; `Unapproved` if it cannot."""
-    wanted = admission.spend
-    if wanted is None:
-        return None
-    row = approvals.find(connection, now_ms, wanted.approval_id, admission.grant)
-    host = admission.job.host if admission.job else None
-    if row is None or not approvals.is_usable(row, wanted, host):
-        return Unapproved(row)
-    return row
-
-
 def refuse(
     connection: sqlite3.Connection, head: Head, line: str, tallies: tuple[Tally, ...] = ()
 ) -> tuple[Head, None]:
@@ -101,6 +39,13 @@ def refuse(
         counted = standing.count(connection, tallies, head.last_ms)
         ledger.prune(connection, head, counted)
     return trail.append(connection, head, line), None
+
+
+def record(connection: sqlite3.Connection, head: Head, lines: Sequence[str]) -> tuple[Head, None]:
+    """Write *lines* down."""
+    for line in lines:
+        head = trail.append(connection, head, line)
+    return head, None
 
 
 def move(connection: sqlite3.Connection, head: Head, to: Move) -> tuple[Head, bool]:
@@ -115,6 +60,8 @@ def move(connection: sqlite3.Connection, head: Head, to: Move) -> tuple[Head, bo
     if is_final:
         ledger.settle(connection, moved.decision_id, to.status, gpu_ms)
         made.add(connection, moved.id, to.files)
+    if to.status == "refused" and moved.sweep:
+        sweeps.give_back(connection, moved.sweep)
     return head if to.line is None else trail.append(connection, head, to.line), True
 
 
@@ -151,13 +98,6 @@ def reset(
     if counter is None:
         standing.end_cooldowns(connection, holder)
     return trail.append(connection, head, line), count
-
-
-def for_caller(answer: _Answer, ahead_ms: int) -> _Answer:
-    """*answer* with a wait that is exact for the caller, whose clock may be behind *ahead_ms*."""
-    if isinstance(answer, Full | Cooling | Crowded | Use) and answer.retry_after_ms:
-        return replace(answer, retry_after_ms=answer.retry_after_ms + ahead_ms)
-    return answer
 
 
 def _within_reason(gpu_ms: int | None) -> int | None:

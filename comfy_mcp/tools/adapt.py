@@ -6,6 +6,7 @@ import base64
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, Elicit, ElicitationResult, MCPServer, Resolve
@@ -18,9 +19,13 @@ from comfy_mcp.tools.app import App, Caller, Say
 from comfy_mcp.tools.eliciting import Confirm, ask, heard
 from comfy_mcp.tools.failure import failure
 from comfy_mcp.tools.look import Shown
+from comfy_mcp.tools.source import settled_early
 from comfy_mcp.tools.table import Tool
 
 __all__ = ["caller_of", "register"]
+
+RUNS = frozenset({"run_workflow", "run_sweep"})
+"""What is judged as a whole once it is known what will be sent."""
 
 LEAST = 0.001
 """Percent by which progress grows when nothing but its words has changed."""
@@ -74,7 +79,7 @@ def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[An
     async def attempt(caller: Caller) -> CallToolResult:
         try:
             # Now that defaults are filled in: before anything is read for the call.
-            await app.gate.screen(caller.call(), checked=True)
+            await app.gate.screen(_screened(tool, caller).call(), checked=True)
             result = await tool.handler(app, caller, **(caller.args or {}))
         except ComfyMCPError as error:
             return failure(error)
@@ -93,6 +98,12 @@ def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[An
     _sign(asking, "asking", parameters, Confirm | Elicit[Confirm])
     _sign(call, tool.name, [*parameters, _hidden("answer", resolved)], returned)
     return call
+
+
+def _screened(tool: Tool, caller: Caller) -> Caller:
+    """The caller, without arguments that do not say yet what rules about them are to look at."""
+    early = tool.name not in RUNS or settled_early(caller.args or {})
+    return caller if early else replace(caller, args=None)
 
 
 def _hidden(name: str, annotation: Any) -> inspect.Parameter:
@@ -140,20 +151,21 @@ def _structured(result: BaseModel) -> CallToolResult:
 
 
 def _blocks(shown: Shown) -> CallToolResult:
-    """A picture for the eye, a link for the file, a line of JSON for the model.
+    """A picture for the eye, links for the files, a line of JSON for the model.
 
     No structured content: several clients show nothing else once it is there.
     """
-    output = shown.output
     content: list[Any] = [TextContent(type="text", text=shown.words)]
-    content.append(
+    content += [
         ResourceLink(
             type="resource_link",
-            uri=output.uri,
-            name=output.filename or f"text of node {output.node_id}",
-            mime_type=output.mime_type,
+            uri=link.output.uri,
+            name=link.output.filename or f"text of node {link.output.node_id}",
+            mime_type=link.output.mime_type,
+            size=link.size,
         )
-    )
+        for link in shown.links
+    ]
     if shown.picture is not None:
         data = base64.b64encode(shown.picture.jpeg).decode()
         content.insert(0, ImageContent(type="image", data=data, mime_type="image/jpeg"))

@@ -18,6 +18,7 @@ from comfy_mcp.guard.question import Run
 if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
     from comfy_mcp.jobs.watch import Live
+    from comfy_mcp.knowledge import Knowledge
     from comfy_mcp.library import Library
     from comfy_mcp.settings import Settings
     from comfy_mcp.shelf import Shelf
@@ -47,6 +48,11 @@ class App(Protocol):
     @property
     def shelf(self) -> Shelf:
         """All workflows that can be run by name: the library's, and those that ComfyUI keeps."""
+        ...
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What is known of node classes."""
         ...
 
     @property

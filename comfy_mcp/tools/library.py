@@ -4,59 +4,126 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
 from comfy_mcp.errors import WorkflowError
+from comfy_mcp.library import Done, Source, source_of
+from comfy_mcp.shelf import (
+    Described,
+    WorkflowPage,
+    described,
+    page_of,
+    ranked,
+    to_save,
+)
 from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.workflow import shown
 
-__all__ = ["list_workflows", "describe_workflow", "save_workflow", "delete_workflow"]
+__all__ = [
+    "Deleted",
+    "Saved",
+    "delete_workflow",
+    "describe_workflow",
+    "list_workflows",
+    "save_workflow",
+]
+
+_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+Name = Annotated[str, Field(max_length=300)]
 
 
-class Unbuilt(BaseModel):
-    """Nothing yet."""
+class Saved(BaseModel):
+    """A workflow that was kept."""
 
     model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, Field(description="To run it by")]
+    parameters: list[str]
+    status: Done
+    notes: list[str] = []
+
+
+class Deleted(BaseModel):
+    """A workflow that is gone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    deleted: str
 
 
 async def list_workflows(
     app: App,
     caller: Caller,
     *,
-    query: str = "",
-    limit: int = 20,
-    cursor: str | None = None,
-) -> Unbuilt:
-    """Workflows that can be run by name, best match first."""
-    raise WorkflowError("not built")
+    query: Annotated[str, Field(max_length=200, description="Words; best match first")] = "",
+    source: Annotated[
+        Literal["library", "saved", "host", "template"] | None, Field(description="Default: all")
+    ] = None,
+    limit: Annotated[int, Field(ge=1, le=50)] = 20,
+    cursor: Annotated[str | None, Field(max_length=400)] = None,
+) -> WorkflowPage:
+    """Workflows that run_workflow takes by name."""
+    async with caller.admitted(app, caller.call()):
+        jobs = await app.jobs()
+        only = None if source is None else Source(source)
+        found, warnings = await app.shelf.entries(jobs.host, caller.grant, source=only)
+        return await anyio.to_thread.run_sync(
+            lambda: page_of(ranked(found, query), limit=limit, cursor=cursor, warnings=warnings)
+        )
 
 
-async def describe_workflow(
-    app: App,
-    caller: Caller,
-    *,
-    name: str,
-) -> Unbuilt:
-    """What a workflow takes, as JSON Schema with what this ComfyUI offers now, and what it lacks."""
-    raise WorkflowError("not built")
+async def describe_workflow(app: App, caller: Caller, *, name: Name) -> Described:
+    """What a workflow takes (JSON Schema with what this ComfyUI offers now) and what is missing."""
+    async with caller.admitted(app, caller.call()):
+        jobs = await app.jobs()
+        return await described(app.shelf, name, jobs.host, caller.grant)
 
 
 async def save_workflow(
     app: App,
     caller: Caller,
     *,
-    name: str,
-    workflow: dict[str, Any],
-    parameters: list[dict[str, Any]] | None = None,
-) -> Unbuilt:
-    """Keep a graph under a name."""
-    raise WorkflowError("not built")
+    name: Annotated[str, Field(pattern=_NAME)],
+    workflow: Annotated[dict[str, Any], Field(description="API or editor format")],
+    parameters: Annotated[
+        list[dict[str, Any]] | None,
+        Field(
+            description="[{name, type, description, default?, min?, max?, choices?,"
+            " fills: [{node, input}]}]; default: PARAM_ values, or inferred"
+        ),
+    ] = None,
+    title: Annotated[str | None, Field(max_length=200)] = None,
+    description: Annotated[str, Field(max_length=4000)] = "",
+    overwrite: Annotated[bool, Field(description="Replace your own of that name")] = False,
+) -> Saved:
+    """Keep a workflow under saved/NAME, to run it by name."""
+    about: dict[str, Any] = {"title": title or name, "description": description}
+    if parameters is not None:
+        about["parameters"] = parameters
+    async with caller.admitted(app, caller.call()):
+        jobs = await app.jobs()
+        found, parts = await to_save(name, workflow, about, jobs.host)
+        async with app.preparing:
+            status: Done = await anyio.to_thread.run_sync(
+                lambda: app.shelf.save(name, caller.grant, parts, overwrite=overwrite)
+            )
+    return Saved(
+        name=found.name,
+        parameters=list(found.manifest.names if found.manifest else ()),
+        status=status,
+        notes=list(found.notes),
+    )
 
 
-async def delete_workflow(
-    app: App,
-    caller: Caller,
-    *,
-    name: str,
-) -> Unbuilt:
+async def delete_workflow(app: App, caller: Caller, *, name: Name) -> Deleted:
     """Delete a workflow that you saved."""
-    raise WorkflowError("not built")
+    split = source_of(name)
+    async with caller.admitted(app, caller.call()):
+        if split is None or split[0] is not Source.SAVED:
+            raise WorkflowError(
+                f'You have saved no workflow "{shown(name)}", and only those can be deleted.'
+            )
+        await anyio.to_thread.run_sync(app.shelf.delete, split[1], caller.grant)
+    return Deleted(deleted=name)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 
 from comfy_mcp.guard.question import Prefix
 from comfy_mcp.store.protocol import ApprovalRow, NewJob
 from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.references import files_of
+from comfy_mcp.tools.source import Source, source_of
 from comfy_mcp.workflow import Filled, Graph, Manifest, digest, fill, parse_graph
+from comfy_mcp.workflow.origin import INLINE, base_digest
 
-__all__ = ["Order", "approved", "ordered"]
+__all__ = ["Order", "approved", "filled_from", "ordered", "referred", "thawed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,10 @@ class Order:
     """A workflow with its parameters in place, and where it came from.
 
     *base* is the graph before its parameters were put in, *prefix* what the policy puts before the
-    names of outputs; *request* tells what was asked, "" without a key. *changed* are sentences for
-    the agent about what a person changed.
+    names of outputs; *params* are those that were given, with those of a former run; *request*
+    tells what was asked, "" without a key. *changed* are sentences for the agent about what
+    a person changed, *by_hand* if that went beyond parameters; *notes* are other sentences for it.
+    *again* is the former run that it repeats, *digest* that of the workflow that has the name.
     """
 
     filled: Filled
@@ -36,8 +41,13 @@ class Order:
     key: str = ""
     request: str = ""
     changed: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: tuple[str, ...] = ()
+    again: str | None = None
+    by_hand: bool = False
+    digest: str = ""
 
-    def job(self, host: str, kind: str = "", sent: str = "") -> NewJob:
+    def job(self, host: str, kind: str = "", sent: str = "", origin: str = "") -> NewJob:
         """The job that it becomes, of shape *kind*; *sent* is the graph's digest."""
         return NewJob(
             prompt_id=self.prompt_id,
@@ -48,17 +58,54 @@ class Order:
             shape=kind,
             key=self.key,
             request=self.request,
+            origin=origin,
         )
+
+    def told(self) -> tuple[str, ...]:
+        """What the agent has to hear of it: what was drawn, changed, converted, repeated."""
+        values = self.filled.told
+        drawn = (f"{name} {values[name]} was drawn by chance" for name in self.filled.drawn)
+        return (*drawn, *self.changed, *self.notes)
+
+    def seen(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """*args* as rules have to see them: what runs under which name, with which parameters.
+
+        Of an inline graph they see what is sent, whatever it was made of.
+        """
+        named = self.workflow != INLINE
+        workflow = self.workflow if named else self.filled.graph.to_json()
+        return {**args, "workflow": workflow, "params": dict(self.params), "front": self.front}
+
+    def origin(self) -> dict[str, Any]:
+        """Where it came from, as far as it is known before it is measured."""
+        manifest = self.manifest
+        return {
+            "workflow": self.workflow,
+            "graph": self.filled.graph.to_json(),
+            "params": dict(self.params),
+            "values": self.filled.told,
+            "drawn": list(self.filled.drawn),
+            "files": dict(self.filled.files),
+            "changed": list(self.changed),
+            "by_hand": self.by_hand,
+            "again": self.again,
+            "base": self.digest,
+            "manifest": None
+            if manifest is None
+            else manifest.model_dump(mode="json", exclude_unset=True),
+        }
 
     def frozen(self) -> dict[str, Any]:
         """It as JSON, from which it can be made again."""
         from comfy_mcp.workflow.frozen import frozen  # noqa: PLC0415 - start-up stays light
 
+        # Of an inline graph a person is to see, and may change, all that the agent wrote into it.
+        manifest = None if self.workflow == INLINE else self.manifest
         return frozen(
             self.filled,
             workflow=self.workflow,
             base=self.base,
-            manifest=self.manifest,
+            manifest=manifest,
             prefix=self.prefix,
             front=self.front,
         )
@@ -67,39 +114,110 @@ class Order:
 async def ordered(
     app: App,
     caller: Caller,
-    workflow: str | dict[str, Any],
-    params: dict[str, Any],
+    workflow: str | dict[str, Any] | None,
+    params: Mapping[str, Any],
     *,
-    front: bool,
-    key: str,
+    front: bool = False,
+    key: str = "",
+    from_prompt_id: str | None = None,
 ) -> Order:
     """What a call asks for.
 
     Raises:
         WorkflowError: it cannot be sent as it is.
+        HostError: ComfyUI has to be asked for it, and does not answer.
+        StateError: the journal cannot be read.
+    """
+    source = await source_of(app, caller, workflow, from_prompt_id)
+    asked: dict[str, Any] = {"workflow": workflow, "params": params, "front": front}
+    if from_prompt_id is not None:
+        asked["from_prompt_id"] = from_prompt_id
+    order = await filled_from(app, caller, source, params, front=front)
+    if not key:
+        return order
+    return replace(order, key=key, request=await anyio.to_thread.run_sync(digest, asked))
+
+
+async def filled_from(
+    app: App,
+    caller: Caller,
+    source: Source,
+    params: Mapping[str, Any],
+    *,
+    front: bool = False,
+    files: Mapping[str, str] | None = None,
+) -> Order:
+    """*source* with *params* in place, under an id of its own.
+
+    *files* are what references stand for, if that was looked up already.
+
+    Raises:
+        WorkflowError: they do not fit.
+        StateError: the journal cannot be read.
     """
     prefix = app.gate.prefix(caller.call())
-    prompt_id = app.new_prompt_id()
-
-    def work() -> Order:
-        asked = {"workflow": workflow, "params": params, "front": front}
-        base, manifest = _known(app, workflow)
-        filled = fill(base, manifest, params, draw_seed=app.draw_seed)
-        return Order(
-            filled=filled if prefix is None else _with_prefix(filled, prefix),
-            workflow=workflow if isinstance(workflow, str) else "inline",
-            base=base,
-            manifest=manifest,
-            prefix=None if prefix is None else prefix.text,
-            front=front,
-            prompt_id=prompt_id,
-            grant=caller.grant,
-            key=key,
-            request=digest(asked) if key else "",
-        )
-
+    given = {**source.values, **params}
+    if files is None:
+        files = await referred(app, caller, source, given)
+    order = Order(
+        filled=Filled(source.graph, {}),
+        workflow=source.name,
+        base=source.graph,
+        manifest=source.manifest,
+        prefix=None if prefix is None else prefix.text,
+        front=front,
+        prompt_id=app.new_prompt_id(),
+        grant=caller.grant,
+        params=given,
+        notes=(*source.notes, *source.reused(params)),
+        again=source.again,
+    )
     async with app.preparing:
-        return await anyio.to_thread.run_sync(work)
+        return await anyio.to_thread.run_sync(_filled, app, order, source, files, prefix)
+
+
+async def referred(
+    app: App, caller: Caller, source: Source, params: Mapping[str, Any]
+) -> dict[str, str]:
+    """The names of files that references in *source* and *params* stand for.
+
+    Raises:
+        WorkflowError: one cannot be used.
+        StateError: the journal cannot be read.
+    """
+    from comfy_mcp.workflow.references import references_in  # noqa: PLC0415 - start-up stays light
+
+    found = await anyio.to_thread.run_sync(references_in, source.graph, params)
+    return await files_of(app, caller, await app.jobs(), found) if found else {}
+
+
+def _filled(
+    app: App, order: Order, source: Source, files: Mapping[str, str], prefix: Prefix | None
+) -> Order:
+    from comfy_mcp.workflow.inline import fill_inline  # noqa: PLC0415 - start-up stays light
+    from comfy_mcp.workflow.references import with_files  # noqa: PLC0415 - start-up stays light
+
+    base, params = with_files(source.graph, files), order.params
+    if source.manifest is not None and source.whole:
+        filled = fill(base, source.manifest, params, draw_seed=app.draw_seed, files=files)
+        manifest: Manifest | None = source.manifest
+    else:
+        made = fill_inline(
+            base,
+            params,
+            draw_seed=app.draw_seed,
+            files=files,
+            schemas=source.schemas,
+            known=source.manifest,
+            nodes=source.name == INLINE,
+        )
+        filled, base, manifest = made.filled, made.base, made.manifest
+    if prefix is not None:
+        filled = _with_prefix(filled, prefix)
+    known = "" if source.name == INLINE else base_digest(source.graph, source.manifest)
+    return replace(
+        order, filled=filled, base=base, manifest=manifest, digest=source.base or known
+    )
 
 
 async def approved(app: App, order: Order, row: ApprovalRow) -> Order:
@@ -110,14 +228,35 @@ async def approved(app: App, order: Order, row: ApprovalRow) -> Order:
     """
 
     def work() -> Order:
-        payload = row.payload
-        # What a person has set is left to chance no more.
-        drawn = tuple(name for name in payload["drawn"] if name not in row.changes)
-        filled = Filled(parse_graph(payload["graph"]), dict(payload["values"]), drawn)
-        return replace(order, filled=filled, front=bool(payload["front"]), changed=_told(row))
+        return thawed(order, row.payload, row)
 
     async with app.preparing:
         return await anyio.to_thread.run_sync(work)
+
+
+def thawed(order: Order, payload: Mapping[str, Any], row: ApprovalRow) -> Order:
+    """*order* as *payload* has frozen it, with what the person behind *row* said and changed."""
+    changes = row.changes
+    # What a person has set is left to chance no more; in a graph it goes by other names.
+    gone = changes if payload["manifest"] is not None else changes and payload["drawn"]
+    drawn = tuple(name for name in payload["drawn"] if name not in gone)
+    filled = Filled(
+        parse_graph(payload["graph"]),
+        dict(payload["values"]),
+        drawn,
+        files=dict(payload.get("references") or {}),
+        placed=dict(payload.get("placed") or {}),
+    )
+    now = {name: filled.told[name] for name in changes if name in filled.told}
+    return replace(
+        order,
+        filled=filled,
+        workflow=payload["workflow"],
+        front=bool(payload["front"]),
+        changed=_told(row),
+        params={**order.params, **now},
+        by_hand=bool(payload["nodes"]),
+    )
 
 
 def _told(row: ApprovalRow) -> tuple[str, ...]:
@@ -136,13 +275,6 @@ def _short(value: object) -> str:
 
 
 MAX_SHOWN = 200
-
-
-def _known(app: App, workflow: str | dict[str, Any]) -> tuple[Graph, Manifest | None]:
-    if isinstance(workflow, str):
-        known = app.library.load(workflow)
-        return known.graph, known.manifest
-    return parse_graph(cast("object", workflow)), None
 
 
 def _with_prefix(filled: Filled, prefix: Prefix) -> Filled:

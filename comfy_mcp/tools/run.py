@@ -16,6 +16,7 @@ from comfy_mcp.store.protocol import NewJob
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.cancelling import NO_LEAVE, OnCancel, Underway, may_stop, stop_if_cancelled
 from comfy_mcp.tools.hints import with_next
+from comfy_mcp.tools.ids import PromptId
 from comfy_mcp.tools.order import Order, ordered
 from comfy_mcp.tools.run_matter import RunMatter
 
@@ -47,9 +48,19 @@ async def run_workflow(
     caller: Caller,
     *,
     workflow: Annotated[
-        str | dict[str, Any] | None, Field(description="Library name, or an API-format graph")
+        str | dict[str, Any] | None,
+        Field(description="Name, or graph (API or editor format)"),
     ] = None,
-    params: Annotated[dict[str, Any], Field(description="Parameters of a library workflow")] = {},  # noqa: B006 - pydantic copies it
+    from_prompt_id: Annotated[
+        PromptId | None, Field(description="Instead: repeat your job, params changed")
+    ] = None,
+    params: Annotated[
+        dict[str, Any],
+        Field(
+            description="By name; a graph's: prompt, seed, steps... or NODE_ID.input."
+            ' seed: "random" draws one. Files: names, or uris of your outputs'
+        ),
+    ] = {},  # noqa: B006 - pydantic copies it
     wait_seconds: Annotated[
         Wait, Field(description="Keep it below your own time-out (often 60 s); the job goes on")
     ] = 40,
@@ -76,12 +87,12 @@ async def run_workflow(
 
     A wait that runs out is no error: the job goes on, and `next` says how to follow it.
     """
-    if workflow is None:
-        raise WorkflowError("Name a workflow of the library, or give a graph: nothing was run.")
     began = asyncio.get_running_loop().time()
     jobs = await app.jobs()
     key = idempotency_key or ""
-    order = await ordered(app, caller, workflow, params, front=front, key=key)
+    order = await ordered(
+        app, caller, workflow, params, front=front, key=key, from_prompt_id=from_prompt_id
+    )
     matter = RunMatter(app, caller, jobs, order)
     call = await matter.judged()
     job = order.job(jobs.label)
@@ -111,19 +122,15 @@ async def _submitted(
     job = granted.call.job
     if granted.submit is None or job is None:
         raise AssertionError("a submit was admitted without a permit")
-    filled = order.filled
     underway.prompt_id = job.prompt_id
     underway.submitting = app.keep(
         jobs.submit(
-            filled.graph,
+            order.filled.graph,
             prompt_id=job.prompt_id,
             grant=job.grant,
             permit=granted.submit,
             front=order.front,
-            drawn=(
-                *(f"{name} {filled.values[name]} was drawn by chance" for name in filled.drawn),
-                *order.changed,
-            ),
+            drawn=order.told(),
         )
     )
     await asyncio.wait([underway.submitting], timeout=PATIENCE)

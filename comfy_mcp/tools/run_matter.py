@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +18,20 @@ from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.measuring import Measured, measured
 from comfy_mcp.tools.order import Order, approved
 from comfy_mcp.tools.startable import must_be_plain, must_be_there, named
-from comfy_mcp.workflow import FACTS
+from comfy_mcp.workflow import FACTS, Facts
 
 if TYPE_CHECKING:
     from comfy_mcp.host.fingerprints import Fingerprint
     from comfy_mcp.jobs.manager import Jobs
     from comfy_mcp.workflow.input_files import ReadFile
 
-__all__ = ["MOST_FILES", "RunMatter"]
+__all__ = ["MOST_FILES", "RunMatter", "origin_of"]
 
 MOST_FILES = 100
 """Files that one yes can be bound to: a person has to be able to look at them."""
+
+VERSION_SECONDS = 2.0
+"""ComfyUI tells its version once for each time it is reached; a run does not wait for it long."""
 
 
 class RunMatter(Matter):
@@ -53,8 +58,10 @@ class RunMatter(Matter):
         graph = order.filled.graph
         found = await measured(self._app, self._caller, jobs, graph, front=order.front)
         self._measured = found
-        job = order.job(jobs.label, found.shape, found.digest)
-        self.call = self._caller.call(run=found.run, job=job)
+        origin = await origin_of(jobs, order, found.run.facts)
+        job = order.job(jobs.label, found.shape, found.digest, origin)
+        seen = order.seen(self._caller.args or {})
+        self.call = replace(self._caller.call(run=found.run, job=job), seen=seen)
         return self.call
 
     async def say(self, words: str) -> None:
@@ -101,8 +108,8 @@ class RunMatter(Matter):
         facts = {
             "workflow": self.order.workflow,
             "title": None if manifest is None else manifest.title,
-            "values": dict(self.order.filled.values),
-            "given": sorted((self._caller.args or {}).get("params") or {}),
+            "values": self.order.filled.told,
+            "given": sorted(self.order.params),
             "drawn": list(self.order.filled.drawn),
             "front": self.order.front,
             "graph": described(self.order.filled.graph, whole.run.facts),
@@ -121,9 +128,6 @@ class RunMatter(Matter):
         """
         await self._jobs.host.ready()
         self.order = await approved(self._app, self.order, row)
-        if row.changes:
-            args = _changed(self._caller.args or {}, row)
-            self._caller = replace(self._caller, args=args)
         return await self.judged()
 
     async def _whole(self) -> Measured:
@@ -160,10 +164,23 @@ def _folder(name: str) -> str:
     return next((kind for kind in ("output", "temp") if name.endswith(f"[{kind}]")), "input")
 
 
-def _changed(args: Mapping[str, Any], row: ApprovalRow) -> dict[str, Any]:
-    """The arguments as if the call had been made with what a person changed: rules look at them."""
-    values, payload = row.payload["values"], row.payload
-    if payload["manifest"] is None:
-        return {**args, "workflow": payload["graph"]}
-    changed = {name: values[name] for name in row.changes if name in values}
-    return {**args, "params": {**args.get("params", {}), **changed}}
+
+async def origin_of(jobs: Jobs, order: Order, facts: Facts) -> str:
+    """Where the job of *order* came from, as the journal keeps it."""
+    from comfy_mcp.workflow.origin import models_of, origin_text  # noqa: PLC0415 - start-up stays light
+
+    version = await _version(jobs)
+
+    def work() -> str:
+        host = {"version": version, "base": jobs.host.address.base}
+        return origin_text({**order.origin(), "models": models_of(facts), "host": host})
+
+    return await anyio.to_thread.run_sync(work)
+
+
+async def _version(jobs: Jobs) -> str:
+    """ComfyUI's own word for it; empty where that is not to be had soon."""
+    with suppress(HostError, TimeoutError):
+        async with asyncio.timeout(VERSION_SECONDS):
+            return await jobs.host.version()
+    return ""

@@ -59,6 +59,8 @@ def frozen(
         else manifest.model_dump(mode="json", exclude_unset=True),
         "values": dict(filled.values),
         "drawn": list(filled.drawn),
+        "placed": dict(filled.placed),
+        "references": dict(filled.files),
         "prefix": prefix,
         "front": front,
         "nodes": {},
@@ -103,6 +105,9 @@ def remake(payload: Mapping[str, Any], changes: Mapping[str, object]) -> Remade:
     graph = _made(payload, manifest, values, nodes)
     _same_files(parse_graph(payload["graph"]), graph)
     new = {**payload, "values": values, "nodes": nodes, "graph": graph.to_json()}
+    new["placed"] = {
+        name: nodes.get(name, value) for name, value in (payload.get("placed") or {}).items()
+    }
     new["drawn"] = [name for name in payload["drawn"] if name not in before]
     return Remade(new, graph, _changes(new, before))
 
@@ -131,7 +136,8 @@ def _made(
     if manifest is None:
         graph = parse_graph(payload["graph"])
     else:
-        graph = fill(parse_graph(payload["base"]), manifest, values, draw_seed=_nothing).graph
+        base, files = parse_graph(payload["base"]), payload.get("references") or {}
+        graph = fill(base, manifest, values, draw_seed=_nothing, files=files).graph
     written = graph.to_json()
     for name, value in nodes.items():
         node, key = _places(payload["graph"], name)[0]

@@ -9,10 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-__all__ = ["InputSpec", "NodeSchema", "OutputSpec", "Schemas", "read_schema", "read_schemas"]
+__all__ = [
+    "AUTOGROW",
+    "DYNAMIC_COMBO",
+    "DYNAMIC_SLOT",
+    "MATCH",
+    "MOST_INPUTS",
+    "InputSpec",
+    "NodeSchema",
+    "OutputSpec",
+    "Schemas",
+    "read_inputs",
+    "read_schema",
+    "read_schemas",
+]
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
+DYNAMIC_SLOT = "COMFY_DYNAMICSLOT_V3"
 MATCH = "COMFY_MATCHTYPE_V3"
 
 DEEPEST = 4
@@ -20,6 +34,9 @@ DEEPEST = 4
 
 MOST_GROWN = 100
 """Inputs that one growing input may become."""
+
+MOST_INPUTS = 10_000
+"""Of one class: inputs that grow multiply with each other."""
 
 VALUES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO})
 """Kinds whose value a graph may hold itself; others come over a link only."""
@@ -34,7 +51,9 @@ class InputSpec:
     None where it is none. *options* is all that the host says besides (default, min, max, step,
     tooltip, multiline, control_after_generate, forceInput...). *branches*: what a dynamic combo
     takes besides, for each of its choices. *grown*: what a growing input may become, in order, of
-    which the first *least* are required.
+    which the first *least* are required. *beside*: what a dynamic slot brings with it once it is
+    given. *listed*: the choices were told in the older form, a bare list, and ComfyUI links nothing
+    but an output of the same list to it.
     """
 
     name: str
@@ -46,6 +65,8 @@ class InputSpec:
         default_factory=dict[str, "tuple[InputSpec, ...]"]
     )
     grown: tuple[InputSpec, ...] = ()
+    beside: tuple[InputSpec, ...] = ()
+    listed: bool = False
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -63,22 +84,29 @@ class InputSpec:
         for inner in self.branches.values():
             for spec in inner:
                 yield from spec.every()
-        for spec in self.grown:
+        for spec in (*self.grown, *self.beside):
             yield from spec.every()
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """One output slot; *kind* is its type, ``*`` where it depends on what comes in."""
+    """One output slot; *kind* is its type, ``*`` where it depends on what comes in.
+
+    *choices*: of an output of the older form, whose type is a list of what it may put out.
+    """
 
     name: str
     kind: str
     is_list: bool = False
+    choices: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSchema:
-    """One node class; *inputs* in the order in which the editor shows them."""
+    """One node class; *inputs* in the order in which the editor shows them.
+
+    *whole*: there are no more inputs than these; false if more than `MOST_INPUTS` were told.
+    """
 
     class_type: str
     display_name: str
@@ -93,6 +121,7 @@ class NodeSchema:
     api_node: bool = False
     module: str = ""
     aliases: tuple[str, ...] = ()
+    whole: bool = True
 
     def every(self) -> Iterator[InputSpec]:
         """Every input that a graph may name, whatever is chosen."""
@@ -108,6 +137,15 @@ class NodeSchema:
         for spec in self.inputs:
             yield from _active(spec, values)
 
+    def asked(self, values: Mapping[str, object]) -> Iterator[InputSpec]:
+        """The inputs that ComfyUI looks at when a node holds *values*.
+
+        A growing input is not one itself. A dynamic combo is one only while it holds one of its
+        choices: without it ComfyUI asks for neither the choice nor what belongs to it.
+        """
+        for spec in self.inputs:
+            yield from _asked(spec, values)
+
 
 Schemas = Mapping[str, NodeSchema]
 """Node classes by name."""
@@ -121,12 +159,13 @@ def read_schemas(told: Mapping[str, Any]) -> dict[str, NodeSchema]:
 def read_schema(class_type: str, info: Mapping[str, Any]) -> NodeSchema:
     """What the host tells about *class_type*."""
     module = _text(info.get("python_module"))
+    inputs, whole = read_inputs(info.get("input"), info.get("input_order"))
     return NodeSchema(
         class_type=class_type,
         display_name=_text(info.get("display_name")) or class_type,
         description=_text(info.get("description")),
         category=_text(info.get("category")),
-        inputs=tuple(_inputs(_object(info.get("input")), _object(info.get("input_order")))),
+        inputs=inputs,
         outputs=tuple(_outputs(info)),
         output_node=bool(info.get("output_node")),
         is_input_list=bool(info.get("is_input_list")),
@@ -135,7 +174,19 @@ def read_schema(class_type: str, info: Mapping[str, Any]) -> NodeSchema:
         api_node=bool(info.get("api_node")) or module.split(".")[0] == "comfy_api_nodes",
         module=module,
         aliases=tuple(each for each in _list(info.get("search_aliases")) if isinstance(each, str)),
+        whole=whole,
     )
+
+
+def read_inputs(groups: object, order: object = None) -> tuple[tuple[InputSpec, ...], bool]:
+    """The inputs of one class, and whether these are all of them.
+
+    *groups* is ``{"required": {name: [type, options]}, "optional": ...}``, *order* the names of
+    each group in the editor's order.
+    """
+    reading = _Reading()
+    inputs = tuple(reading.inputs(_object(groups), _object(order), "", DEEPEST))
+    return inputs, reading.left > 0
 
 
 def _active(spec: InputSpec, values: Mapping[str, object]) -> Iterator[InputSpec]:
@@ -147,41 +198,96 @@ def _active(spec: InputSpec, values: Mapping[str, object]) -> Iterator[InputSpec
         key = chosen if isinstance(chosen, str) and chosen in spec.branches else first
         for inner in spec.branches[key]:
             yield from _active(inner, values)
-    for inner in spec.grown:
+    for inner in (*spec.grown, *(spec.beside if spec.name in values else ())):
         yield from _active(inner, values)
 
 
-def _inputs(
-    groups: Mapping[str, Any], order: Mapping[str, Any], before: str = "", deepest: int = DEEPEST
-) -> Iterator[InputSpec]:
-    for group in ("required", "optional"):
-        specs = _object(groups.get(group))
-        listed = [name for name in _list(order.get(group)) if name in specs]
-        for name in dict.fromkeys([*listed, *specs]):
-            spec = _input(before + name, specs[name], deepest, required=group == "required")
-            if spec is not None:
-                yield spec
+def _asked(spec: InputSpec, values: Mapping[str, object]) -> Iterator[InputSpec]:
+    inner: Sequence[InputSpec] = spec.grown
+    if spec.kind == DYNAMIC_COMBO:
+        chosen = values.get(spec.name)
+        if not isinstance(chosen, str) or chosen not in spec.branches:
+            return
+        inner = spec.branches[chosen]
+    elif spec.beside:
+        if spec.name not in values:
+            return
+        inner = spec.beside
+    if spec.kind != AUTOGROW:
+        yield spec
+    for each in inner:
+        yield from _asked(each, values)
 
 
-def _input(name: str, told: object, deepest: int, *, required: bool) -> InputSpec | None:
-    spec = _list(told)
-    if not spec:
-        return None
-    options = _object(spec[1]) if len(spec) > 1 else {}
-    old = _is_list(spec[0])
-    if not old and not isinstance(spec[0], str):
-        return None
-    kind = "COMBO" if old else spec[0]
-    inner = deepest - 1
-    return InputSpec(
-        name=name,
-        kind=kind,
-        required=required,
-        choices=_choices(kind, spec[0] if old else options.get("options")),
-        options=options,
-        branches=_branches(name, options, inner) if kind == DYNAMIC_COMBO and deepest else {},
-        grown=_grown(name, options, inner) if kind == AUTOGROW and deepest else (),
-    )
+class _Reading:
+    """Reads the inputs of one class; *left* is how many more it may have."""
+
+    def __init__(self) -> None:
+        self.left = MOST_INPUTS
+
+    def inputs(
+        self, groups: Mapping[str, Any], order: Mapping[str, Any], before: str, deepest: int
+    ) -> Iterator[InputSpec]:
+        for group in ("required", "optional"):
+            specs = _object(groups.get(group))
+            listed = [name for name in _list(order.get(group)) if _is_name(name) and name in specs]
+            for name in dict.fromkeys([*listed, *specs]):
+                spec = self.input(before + name, specs[name], deepest, required=group == "required")
+                if spec is not None:
+                    yield spec
+
+    def input(self, name: str, told: object, deepest: int, *, required: bool) -> InputSpec | None:
+        spec = _list(told)
+        listed = bool(spec) and _is_list(spec[0])
+        if not spec or self.left <= 0 or not (listed or isinstance(spec[0], str)):
+            return None
+        self.left -= 1
+        options = _object(spec[1]) if len(spec) > 1 else {}
+        told_kind = "COMBO" if listed else spec[0]
+        slot = options.get("slotType")
+        kind = slot if told_kind == DYNAMIC_SLOT and isinstance(slot, str) else told_kind
+        return InputSpec(
+            name=name,
+            kind=kind,
+            required=required and told_kind != DYNAMIC_SLOT,
+            choices=_choices(kind, spec[0] if listed else options.get("options")),
+            options=options,
+            listed=listed,
+            **(self.within(name, told_kind, options, deepest - 1) if deepest else {}),
+        )
+
+    def within(self, name: str, kind: str, options: Mapping[str, Any], deepest: int) -> Any:
+        """The inputs that a dynamic one brings with it."""
+        if kind == DYNAMIC_COMBO:
+            return {"branches": self.branches(name, options, deepest)}
+        if kind == AUTOGROW:
+            return {"grown": tuple(self.grown(name, _object(options.get("template")), deepest))}
+        if kind == DYNAMIC_SLOT:
+            groups = _object(options.get("inputs"))
+            return {"beside": tuple(self.inputs(groups, {}, f"{name}.", deepest))}
+        return {}
+
+    def branches(
+        self, name: str, options: Mapping[str, Any], deepest: int
+    ) -> dict[str, tuple[InputSpec, ...]]:
+        found: dict[str, tuple[InputSpec, ...]] = {}
+        for number, each in enumerate(_list(options.get("options"))):
+            key = _object(each).get("key")
+            groups = _object(_object(each).get("inputs"))
+            # ComfyUI takes the first of two with one key; one without any can never be chosen.
+            mark = key if isinstance(key, str) and key not in found else f"\0{number}"
+            found[mark] = tuple(self.inputs(groups, {}, f"{name}.", deepest))
+        return found
+
+    def grown(self, name: str, template: Mapping[str, Any], deepest: int) -> Iterator[InputSpec]:
+        least = template.get("min")
+        least = least if isinstance(least, int) else 0
+        for must, told in _first(_object(template.get("input"))):
+            for number, each in enumerate(_names(template)):
+                required = must and number < least
+                made = self.input(f"{name}.{each}", told, deepest, required=required)
+                if made is not None:
+                    yield made
 
 
 def _choices(kind: str, told: object) -> tuple[Any, ...] | None:
@@ -190,39 +296,19 @@ def _choices(kind: str, told: object) -> tuple[Any, ...] | None:
     return tuple(_list(told)) if kind == "COMBO" else None
 
 
-def _branches(name: str, options: Mapping[str, Any], deepest: int) -> dict[str, Any]:
-    return {
-        each["key"]: tuple(_inputs(_object(each.get("inputs")), {}, f"{name}.", deepest))
-        for each in _list(options.get("options"))
-        if _is_object(each) and isinstance(each.get("key"), str)
-    }
-
-
-def _grown(name: str, options: Mapping[str, Any], deepest: int) -> tuple[InputSpec, ...]:
-    template = _object(options.get("template"))
-    groups = _object(template.get("input"))
-    least = template.get("min")
-    least = least if isinstance(least, int) else 0
-    return tuple(
-        made
-        for number, each in enumerate(_names(template))
-        for _, told in _first(groups)
-        if (made := _input(f"{name}.{each}", told, deepest, required=number < least)) is not None
-    )
-
-
-def _first(groups: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """The one input that a growing input repeats."""
-    both = (_object(groups.get("required")), _object(groups.get("optional")))
-    return [item for group in both for item in group.items()][:1]
+def _first(groups: Mapping[str, Any]) -> list[tuple[bool, object]]:
+    """Whether it is required, and what is told of the one input that a growing input repeats."""
+    both = ((True, groups.get("required")), (False, groups.get("optional")))
+    return [(must, told) for must, group in both for told in _object(group).values()][:1]
 
 
 def _names(template: Mapping[str, Any]) -> list[str]:
-    names = [name for name in _list(template.get("names")) if isinstance(name, str)]
-    prefix, most = template.get("prefix"), template.get("max")
+    names, prefix, most = (template.get(key) for key in ("names", "prefix", "max"))
+    if _is_list(names):
+        return [name for name in names if isinstance(name, str)][:MOST_GROWN]
     if isinstance(prefix, str) and isinstance(most, int):
-        names = [f"{prefix}{number}" for number in range(min(most, MOST_GROWN))]
-    return names[:MOST_GROWN]
+        return [f"{prefix}{number}" for number in range(min(most, MOST_GROWN))]
+    return []
 
 
 def _outputs(info: Mapping[str, Any]) -> Iterator[OutputSpec]:
@@ -234,6 +320,7 @@ def _outputs(info: Mapping[str, Any]) -> Iterator[OutputSpec]:
             name=name if isinstance(name, str) else word,
             kind="*" if word == MATCH else word,
             is_list=bool(lists[slot]) if slot < len(lists) else False,
+            choices=tuple(kind) if _is_list(kind) else None,
         )
 
 
@@ -247,6 +334,10 @@ def _object(value: object) -> dict[str, Any]:
 
 def _list(value: object) -> Sequence[Any]:
     return value if _is_list(value) else ()
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, Any]]:

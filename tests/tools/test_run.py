@@ -105,7 +105,7 @@ async def test_progress_grows_and_ends_at_a_hundred(sit: Sit, host: EmbeddedHost
 @pytest.mark.parametrize(
     ("workflow", "words"),
     [
-        ({"nodes": [], "links": []}, "Export (API)"),
+        ({"nodes": [], "links": []}, "empty"),
         ({}, "empty"),
         ("txt2imgg", "txt2img"),
         ("../../etc/passwd", "no workflow"),

@@ -186,9 +186,9 @@ def test_a_workflow_without_parameters_says_so() -> None:
     assert str(error) == 'There is no parameter "width". This workflow takes no parameters.'
 
 
-def test_an_inline_workflow_takes_no_parameters() -> None:
+def test_a_workflow_without_a_manifest_takes_no_parameters() -> None:
     assert fill(graph(), None, {}, draw_seed=seven) == Filled(graph(), {})
-    with pytest.raises(WorkflowError, match=r"given inline.*into its nodes.*width"):
+    with pytest.raises(WorkflowError, match=r"no parameters.*into its nodes.*width"):
         fill(graph(), None, {"width": 1}, draw_seed=seven)
 
 

@@ -15,6 +15,7 @@ from comfy_mcp.embedded.nodes import (
     masks,
     maths,
     save,
+    sounds,
     sources,
     words,
 )
@@ -38,6 +39,7 @@ ALL: tuple[Node, ...] = (
     *latents.NODES,
     *diffusion.NODES,
     *save.NODES,
+    *sounds.NODES,
 )
 
 

@@ -23,7 +23,7 @@ from comfy_mcp.embedded.nodes.pictures import resized
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NODES", "Latent"]
+__all__ = ["CELL", "NODES", "Latent"]
 
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 EMPTY = (118, 108, 102)  # what an empty latent decodes to: a dull brown, roughly as in ComfyUI

@@ -1,12 +1,13 @@
-"""Nodes that write files: saved and previewed pictures, animations, text."""
+"""Nodes that write files: saved and previewed pictures, animations, latents, text."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from comfy_mcp.embedded.nodes.base import (
@@ -23,6 +24,8 @@ from comfy_mcp.embedded.nodes.base import (
     text,
     whole,
 )
+from comfy_mcp.embedded.nodes.latents import CELL, Latent
+from comfy_mcp.embedded.nodes.notes import notes
 from comfy_mcp.embedded.paths import SaveName, save_name
 
 if TYPE_CHECKING:
@@ -39,19 +42,11 @@ def _place(base: Path, prefix: str, pictures: list[Image.Image]) -> SaveName:
     return save_name(prefix, base, first.width, first.height, time.localtime())
 
 
-def _notes(context: Context) -> dict[str, str]:
-    """What a saved picture remembers: the graph it came from, and what the client added."""
-    extra = context.extra_pnginfo or {}
-    return {"prompt": json.dumps(context.prompt)} | {
-        key: json.dumps(value) for key, value in extra.items()
-    }
-
-
 def _written(
     context: Context, pictures: list[Image.Image], place: SaveName, kind: str, level: int
 ) -> list[dict[str, str]]:
     chunks = PngInfo()
-    for key, value in _notes(context).items():
+    for key, value in notes(context).items():
         chunks.add_text(key, value)
     files: list[dict[str, str]] = []
     for index, picture in enumerate(pictures):
@@ -78,6 +73,10 @@ def _animate(context: Context, inputs: Mapping[str, Any]) -> Result:
     pictures: list[Image.Image] = inputs["images"]
     place = _place(context.folders.output, inputs["filename_prefix"], pictures)
     name = f"{place.stem}_{place.counter:05}_.webp"
+    exif = pictures[0].getexif()
+    for below, (key, value) in enumerate(notes(context).items()):
+        # Pillow has no other room for words: the model of the camera, its maker, and before.
+        exif[ExifTags.Base.Model - below] = f"{key}:{value}"
     pictures[0].save(
         place.folder / name,
         save_all=True,
@@ -86,9 +85,52 @@ def _animate(context: Context, inputs: Mapping[str, Any]) -> Result:
         lossless=inputs["lossless"],
         quality=inputs["quality"],
         method=METHODS[inputs["method"]],
+        exif=exif,
     )
     entry = {"filename": name, "subfolder": place.subfolder, "type": "output"}
     return Result((pictures,), {"images": [entry], "animated": [True]})
+
+
+def _animate_png(context: Context, inputs: Mapping[str, Any]) -> Result:
+    pictures: list[Image.Image] = inputs["images"]
+    place = _place(context.folders.output, inputs["filename_prefix"], pictures)
+    name = f"{place.stem}_{place.counter:05}_.png"
+    chunks = PngInfo()
+    for key, value in notes(context).items():
+        chunks.add(b"comf", f"{key}\0{value}".encode("latin-1", "strict"), after_idat=True)
+    pictures[0].save(
+        place.folder / name,
+        pnginfo=chunks,
+        compress_level=inputs["compress_level"],
+        save_all=True,
+        duration=int(1000.0 / inputs["fps"]),
+        append_images=pictures[1:],
+    )
+    entry = {"filename": name, "subfolder": place.subfolder, "type": "output"}
+    return Result((pictures,), {"images": [entry], "animated": [True]})
+
+
+def _save_latent(context: Context, inputs: Mapping[str, Any]) -> Result:
+    samples: Latent = inputs["samples"]
+    place = save_name(inputs["filename_prefix"], context.folders.output, 0, 0, time.localtime())
+    name = f"{place.stem}_{place.counter:05}_.latent"
+    (place.folder / name).write_bytes(_tensors(samples, notes(context)))
+    entry = {"filename": name, "subfolder": place.subfolder, "type": "output"}
+    return Result((samples,), {"latents": [entry]})
+
+
+def _tensors(samples: Latent, said: dict[str, str]) -> bytes:
+    """A safetensors file; an empty latent is zeros, and nothing more is known of others here."""
+    shape = [len(samples.frames), 4, samples.height // CELL, samples.width // CELL]
+    length = math.prod(shape) * 4
+    header = {
+        "__metadata__": said,
+        "latent_format_version_0": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]},
+        "latent_tensor": {"dtype": "F32", "shape": shape, "data_offsets": [0, length]},
+    }
+    words = json.dumps(header).encode()
+    words += b" " * (-len(words) % 8)
+    return len(words).to_bytes(8, "little") + words + bytes(length)
 
 
 def _save_text(context: Context, inputs: Mapping[str, Any]) -> Result:
@@ -154,6 +196,38 @@ NODES = (
         output_node=True,
         hidden=PNG_INFO,
         modern=True,
+    ),
+    Node(
+        "SaveAnimatedPNG",
+        "Save Animated PNG",
+        "image",
+        (
+            image("images"),
+            text("filename_prefix", "ComfyUI"),
+            number("fps", 6.0, 0.01, 1000.0, step=0.01),
+            whole("compress_level", 4, 0, 9),
+        ),
+        ("IMAGE",),
+        _animate_png,
+        output_names=("images",),
+        module="comfy_extras.nodes_images",
+        output_node=True,
+        hidden=PNG_INFO,
+        modern=True,
+    ),
+    Node(
+        "SaveLatent",
+        "Save Latent",
+        "model/latent",
+        (
+            link("samples", "LATENT"),
+            text("filename_prefix", "latents/ComfyUI", multiline=None),
+        ),
+        ("LATENT",),
+        _save_latent,
+        output_names=("samples",),
+        output_node=True,
+        hidden=PNG_INFO,
     ),
     Node(
         "SaveText",

@@ -24,7 +24,7 @@ from comfy_mcp.embedded.paths import annotated, inside
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NODES", "input_files"]
+__all__ = ["NODES", "input_files", "located"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -48,7 +48,8 @@ def input_files(folders: Folders) -> list[str]:
     )
 
 
-def _located(folders: Folders, name: str) -> Path | None:
+def located(folders: Folders, name: str) -> Path | None:
+    """The file that a node names, maybe with the folder it is in; None if it leads elsewhere."""
     bare, kind = annotated(name)
     base = Path(getattr(folders, kind or "input"))
     return inside(base, base / bare)
@@ -58,21 +59,21 @@ def _missing(folders: Folders, inputs: Mapping[str, Any]) -> tuple[str, str] | N
     name = inputs.get("image")
     if not isinstance(name, str):
         return None
-    path = _located(folders, name)
+    path = located(folders, name)
     if path is not None and path.exists():
         return None
     return "image", f"Invalid image file: {name}"
 
 
 def _fingerprint(folders: Folders, inputs: Mapping[str, Any]) -> str:
-    path = _located(folders, str(inputs.get("image")))
+    path = located(folders, str(inputs.get("image")))
     if path is None or not path.is_file():
         return "missing"
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _opened(context: Context, name: str) -> tuple[list[Image.Image], list[Image.Image]]:
-    path = _located(context.folders, name)
+    path = located(context.folders, name)
     if path is None:
         raise ValueError(f"Invalid file path: {name!r}")
     with Image.open(path) as file:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from comfy_mcp.embedded.routes import files, information, jobs, prompts, queues, userdata
+from comfy_mcp.embedded.routes import files, information, jobs, prompts, queues, templates, userdata
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.engine import Engine
@@ -23,8 +23,9 @@ def build_routes(engine: Engine) -> list[web.RouteDef]:
         *files.routes(engine),
         *information.routes(engine),
         *userdata.routes(engine),
+        *templates.routes(engine),
     ]
     mirrored = [
         web.route(each.method, "/api" + each.path, each.handler, **each.kwargs) for each in routes
     ]
-    return [*mirrored, *routes, *information.internal(engine)]
+    return [*mirrored, *routes, *templates.static(engine), *information.internal(engine)]

@@ -16,7 +16,7 @@ from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.workflow import MAX_BYTES
 
 
-def nodes(width: int = 64) -> dict[str, Any]:
+def nodes(width: int | str = 64) -> dict[str, Any]:
     return {
         "1": {"class_type": "EmptyImage", "inputs": {"width": width}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
@@ -62,13 +62,49 @@ def test_a_file_with_a_manifest_is_loaded_with_it(tmp_path: Path) -> None:
     assert found.graph.to_json() == nodes()
 
 
-def test_a_plain_export_is_loaded_without_parameters(tmp_path: Path) -> None:
+def test_a_plain_export_takes_what_its_nodes_show(tmp_path: Path) -> None:
     write(tmp_path, "plain", nodes())
 
     found = Library([tmp_path]).load("plain")
 
-    assert (found.title, found.description, found.manifest.names) == ("plain", "", ())
+    assert (found.title, found.description, found.manifest.names) == ("plain", "", ("width",))
     assert found.graph.to_json() == nodes()
+
+
+def test_a_file_that_says_that_it_takes_nothing_takes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "plain", {"title": "Plain", "parameters": [], "graph": nodes()})
+
+    assert Library([tmp_path]).load("plain").manifest.names == ()
+
+
+def test_placeholders_go_before_what_the_nodes_show(tmp_path: Path) -> None:
+    write(tmp_path, "card", nodes("PARAM_INT_SIZE"))
+
+    [parameter] = Library([tmp_path]).load("card").manifest.parameters
+
+    assert (parameter.name, parameter.type, parameter.required) == ("size", "integer", True)
+
+
+def test_a_file_of_the_editor_is_there_and_waits_for_a_host(tmp_path: Path) -> None:
+    editor = {"nodes": [{"id": 1, "type": "SaveImage"}], "links": []}
+    write(tmp_path, "bare", editor)
+    write(tmp_path, "wrapped", {"title": "Wrapped", "parameters": [], "graph": editor})
+    library = Library([tmp_path])
+
+    bare, wrapped = library.draft("bare"), library.draft("wrapped")
+
+    assert (bare.editor, bare.told, bare.manifest.title) == (editor, False, "bare")
+    assert (wrapped.editor, wrapped.told, wrapped.manifest.title) == (editor, True, "Wrapped")
+    assert "Export (API)" in str(refusal(library, "bare"))
+
+
+def test_a_library_has_what_it_lists_and_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path, "broken", "{")
+    library = Library([tmp_path])
+
+    assert library.has("broken")
+    assert not library.has("other")
+    assert not library.has("../" + tmp_path.name + "/broken")
 
 
 def test_a_plain_export_may_have_a_node_with_any_id(tmp_path: Path) -> None:
@@ -241,8 +277,8 @@ def test_a_file_that_is_too_big_is_refused(tmp_path: Path) -> None:
 def test_an_unchanged_file_is_read_once_and_a_changed_one_again(tmp_path: Path) -> None:
     path = write(tmp_path, "card", nodes(64))
     library = Library([tmp_path])
-    first = library.load("card")
-    assert library.load("card") is first
+    first = library.draft("card")
+    assert library.draft("card") is first
 
     write(tmp_path, "card", nodes(65))
     os.utime(path, ns=(1, 1))

@@ -1,0 +1,32 @@
+"""Long lists of names, as of models: those that have all the words that are looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+__all__ = ["matching", "ranked"]
+
+Name = TypeVar("Name")
+
+MOST_WORDS = 12
+
+
+def matching(names: Iterable[Name], query: str) -> list[Name]:
+    """Those of *names* that have each word of *query* in them, in their order; all without one."""
+    asked = query.casefold().split()[:MOST_WORDS]
+    return [name for name in names if all(word in str(name).casefold() for word in asked)]
+
+
+def ranked(names: Iterable[str], query: str) -> list[str]:
+    """Those of *names* that fit *query*: what a file itself is called counts before its folder."""
+    asked = query.casefold().split()[:MOST_WORDS]
+
+    def key(name: str) -> tuple[int, str, str]:
+        folded = name.casefold()
+        file = folded.replace("\\", "/").rpartition("/")[2]
+        begins = bool(asked) and file.startswith(asked[0])
+        inside = bool(asked) and all(word in file for word in asked)
+        return (0 if begins and inside else 1 if inside else 2), folded, name
+
+    return sorted(matching(names, query), key=key)

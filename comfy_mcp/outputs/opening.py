@@ -1,0 +1,86 @@
+"""Opening pictures that anybody may have made: what is decoded, and how large it may be."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from comfy_mcp.errors import OutputError
+from comfy_mcp.outputs.sniffing import nature
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["MAX_DECODED", "flat", "opened"]
+
+MAX_DECODED = 40_000_000
+"""The most pixels that are decoded: a small file can hold an enormous picture."""
+
+_READ = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "TIFF", "BMP")
+"""What is decoded. Pillow knows more, some of it by running other programs."""
+
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    RuntimeError,
+    EOFError,
+    KeyError,
+    IndexError,
+    MemoryError,
+)
+"""What Pillow's decoders raise over a picture that is not whole."""
+
+
+@contextmanager
+def opened(data: bytes) -> Generator[Image.Image]:
+    """The picture in *data*, nothing of it decoded yet; whatever breaks in the block is told.
+
+    Raises:
+        OutputError: it is no picture, a broken one, or one too large to decode.
+    """
+    from PIL import Image  # noqa: PLC0415 - start-up stays light
+
+    try:
+        Image.init()
+        known = [name for name in _READ if name in Image.OPEN]
+        _check(canvas(data))
+        with Image.open(io.BytesIO(data), formats=known) as picture:
+            _check(picture.size)
+            yield picture
+    except (*_BROKEN, Image.DecompressionBombError) as error:
+        raise OutputError(
+            f"The file cannot be read as a picture{nature(data)}; open its url instead."
+        ) from error
+
+
+def canvas(data: bytes) -> tuple[int, int]:
+    """What an extended WebP says of its size: its decoder takes memory before it is asked."""
+    if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X":
+        width, height = data[24:27], data[27:30]
+        return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
+    return 0, 0
+
+
+def _check(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_DECODED:
+        raise OutputError(
+            f"The picture is {size[0]}x{size[1]}, too large to be shown here; open its url."
+        )
+
+
+def flat(picture: Image.Image) -> Image.Image:
+    """The picture as RGB, on white where it is transparent: JPEG has no alpha."""
+    from PIL import Image  # noqa: PLC0415 - start-up stays light
+
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        # Sixteen bits, which Pillow would cut off instead of scaling them.
+        deep = picture.convert("I")
+        picture = deep.point(lambda value: value * (1 / 257)).convert("L")  # pyright: ignore[reportUnknownMemberType]  # Pillow tells half of its type
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")

@@ -1,1 +1,0 @@
-"""Folders that an operator opens for reading or writing; no path leads out of them."""

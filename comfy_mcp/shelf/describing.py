@@ -1,0 +1,236 @@
+"""What a workflow takes and gives, and what this ComfyUI lacks for it, in a short answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+from pydantic import BaseModel, ConfigDict, Field
+
+from comfy_mcp.errors import HostError
+from comfy_mcp.library import Draft, Source, source_of
+from comfy_mcp.shelf.found import Found, made
+from comfy_mcp.shelf.parameters import fitting, folder_of
+from comfy_mcp.workflow import Graph, Manifest, Node, Parameter, nearest
+from comfy_mcp.workflow.schema import InputSpec, Schemas
+from comfy_mcp.workflow.ui import classes_of
+
+if TYPE_CHECKING:
+    from comfy_mcp.host.client import ComfyHost
+    from comfy_mcp.shelf.shelf import Shelf
+
+__all__ = ["Described", "MissingChoice", "MissingNode", "OutputNode", "described"]
+
+MOST_MISSING = 20
+MOST_NOTES = 10
+MOST_OUTPUTS = 20
+MOST_VALUE = 200
+UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
+MOST_WORDS = 1_000
+MOST_CHARS = 9_000
+"""Of the parameters: the whole stays below 20,000."""
+
+
+class MissingNode(BaseModel):
+    """A node class that this ComfyUI does not have."""
+
+    model_config = ConfigDict(frozen=True)
+
+    class_type: str
+    near: str | None = None
+
+
+class MissingChoice(BaseModel):
+    """What a node cannot choose here: mostly a model that is not there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: str
+    folder: Annotated[str | None, Field(description="Of models")] = None
+    node: Annotated[str, Field(description="node id.input")]
+    parameter: Annotated[str | None, Field(description="Set it to what is there")] = None
+    near: str | None = None
+
+
+class OutputNode(BaseModel):
+    """A node that makes outputs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node_id: str
+    class_type: str
+
+
+class Described(BaseModel):
+    """One workflow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    source: Source
+    title: str
+    description: str | None = None
+    parameters: Annotated[dict[str, Any] | None, Field(description="JSON Schema of params")] = None
+    nodes: int
+    outputs: list[OutputNode] = []
+    runnable: Annotated[bool | None, Field(description="Nothing is missing; not: allowed")] = None
+    missing_nodes: list[MissingNode] = []
+    missing_choices: list[MissingChoice] = []
+    notes: list[str] = []
+
+
+async def described(shelf: Shelf, name: str, host: ComfyHost, grant: str) -> Described:
+    """The workflow *name* as *grant* can run it on *host*.
+
+    Raises:
+        WorkflowError: there is none of that name, or its file is broken.
+        HostError: ComfyUI keeps it, and does not answer.
+        StateError: the folder of saved workflows cannot be used.
+    """
+    draft = await shelf.draft(name, host, grant=grant)
+    classes = _classes(draft)
+    try:
+        schemas = await host.schemas(classes)
+        every = await host.nodes() if classes - schemas.keys() else schemas
+    except HostError as error:
+        return await anyio.to_thread.run_sync(_offline, name, draft, error)
+    return await anyio.to_thread.run_sync(_online, name, draft, schemas, tuple(every))
+
+
+def _classes(draft: Draft) -> frozenset[str]:
+    if draft.graph is None:
+        return classes_of(draft.editor or {})
+    return frozenset(node.class_type for node in draft.graph.nodes.values())
+
+
+def _offline(name: str, draft: Draft, error: HostError) -> Described:
+    """What can be said without ComfyUI."""
+    note = f"ComfyUI does not answer, so choices and what is missing are not known: {error}"
+    parameters = (
+        fitting(draft.manifest, None, None, MOST_CHARS) if draft.graph or draft.told else None
+    )
+    return _about(name, draft, parameters, len(_nodes(draft)), notes=[note])
+
+
+def _online(name: str, draft: Draft, schemas: Schemas, every: Sequence[str]) -> Described:
+    lacking = list(_missing_nodes(_classes(draft) - schemas.keys(), every))
+    if lacking and draft.graph is None:
+        parameters = fitting(draft.manifest, None, None, MOST_CHARS) if draft.told else None
+        return _about(name, draft, parameters, len(_nodes(draft)), missing_nodes=lacking)
+    found = made(name, draft, schemas)
+    manifest = found.manifest or draft.manifest
+    choices = list(_missing_choices(found, manifest, schemas))
+    return _about(
+        name,
+        draft,
+        fitting(manifest, found.graph, schemas, MOST_CHARS),
+        len(found.graph.nodes),
+        notes=list(found.notes),
+        outputs=list(_outputs(found.graph, schemas)),
+        missing_nodes=lacking,
+        missing_choices=choices,
+        runnable=not lacking and not choices,
+    )
+
+
+def _about(
+    name: str,
+    draft: Draft,
+    parameters: dict[str, Any] | None,
+    nodes: int,
+    *,
+    notes: Sequence[str] = (),
+    outputs: Sequence[OutputNode] = (),
+    missing_nodes: Sequence[MissingNode] = (),
+    missing_choices: Sequence[MissingChoice] = (),
+    runnable: bool | None = None,
+) -> Described:
+    split = source_of(name)
+    return Described(
+        name=name,
+        source=split[0] if split else Source.LIBRARY,
+        title=draft.manifest.title,
+        description=_cut(draft.manifest.description, MOST_WORDS) or None,
+        parameters=parameters,
+        nodes=nodes,
+        outputs=list(outputs[:MOST_OUTPUTS]),
+        runnable=False if missing_nodes else runnable,
+        missing_nodes=list(missing_nodes[:MOST_MISSING]),
+        missing_choices=list(missing_choices[:MOST_MISSING]),
+        notes=[
+            *(_cut(note, MOST_VALUE) for note in notes[:MOST_NOTES]),
+            *_rest("missing_nodes", missing_nodes),
+            *_rest("missing_choices", missing_choices),
+        ],
+    )
+
+
+def _rest(what: str, found: Sequence[object]) -> list[str]:
+    rest = len(found) - MOST_MISSING
+    return [f"{rest} more {what} are not shown."] if rest > 0 else []
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _nodes(draft: Draft) -> Sequence[object]:
+    return tuple(draft.graph.nodes) if draft.graph else (draft.editor or {}).get("nodes", ())
+
+
+def _outputs(graph: Graph, schemas: Schemas) -> Iterator[OutputNode]:
+    for node in graph.nodes.values():
+        schema = schemas.get(node.class_type)
+        if schema is not None and schema.output_node:
+            yield OutputNode(node_id=node.id, class_type=node.class_type)
+
+
+def _missing_nodes(classes: Iterable[str], every: Sequence[str]) -> Iterator[MissingNode]:
+    for number, name in enumerate(sorted(classes)):
+        # Near names take long to find among thousands, and what is not shown needs none.
+        near = nearest(name, every) if number < MOST_MISSING else None
+        yield MissingNode(class_type=_cut(name, MOST_VALUE), near=near)
+
+
+def _missing_choices(found: Found, manifest: Manifest, schemas: Schemas) -> Iterator[MissingChoice]:
+    """What nodes are to choose and cannot, unless a parameter has to be given for it anyway."""
+    filled = {(each.node, each.input): one for one in manifest.parameters for each in one.fills}
+    seen: set[tuple[str, str, str]] = set()
+    for node in found.graph.nodes.values():
+        for spec in _active(node, schemas):
+            parameter = filled.get((node.id, spec.name))
+            value = node.inputs.get(spec.name) if parameter is None else parameter.default
+            if not isinstance(value, str) or not _lacks(spec, value):
+                continue
+            key = (node.class_type, spec.name, value)
+            if key not in seen:
+                seen.add(key)
+                yield _missing(node, spec, value, parameter, told=len(seen))
+
+
+def _missing(
+    node: Node, spec: InputSpec, value: str, parameter: Parameter | None, told: int
+) -> MissingChoice:
+    choices = [each for each in spec.choices or () if isinstance(each, str)]
+    return MissingChoice(
+        value=_cut(value, MOST_VALUE),
+        folder=folder_of(node.class_type, spec.name),
+        node=_cut(f"{node.id}.{spec.name}", MOST_VALUE),
+        parameter=None if parameter is None else parameter.name,
+        near=nearest(value, choices) if told <= MOST_MISSING else None,
+    )
+
+
+def _lacks(spec: InputSpec, value: str) -> bool:
+    """Whether the host would refuse *value*, as far as its choices say so."""
+    if spec.choices is None or value in spec.choices or "remote" in spec.options:
+        return False
+    # Of files it lists only those directly in its input folder, and takes others, too.
+    is_file = any(spec.options.get(each) for each in UPLOADS)
+    return not (is_file and ("/" in value or value.endswith("]")))
+
+
+def _active(node: Node, schemas: Schemas) -> Iterable[InputSpec]:
+    schema = schemas.get(node.class_type)
+    return () if schema is None else schema.active(node.inputs)

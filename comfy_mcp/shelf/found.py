@@ -1,0 +1,85 @@
+"""From what a file has to a workflow that can be filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from comfy_mcp.errors import WorkflowError
+from comfy_mcp.library import Draft, with_parameters
+from comfy_mcp.workflow import Graph, Manifest, check_targets, parse_graph, shown
+from comfy_mcp.workflow.ui import classes_of, converted
+
+if TYPE_CHECKING:
+    from comfy_mcp.host.client import ComfyHost
+    from comfy_mcp.workflow.schema import Schemas
+
+__all__ = ["Found", "classes_in", "found_in", "made"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A workflow ready to be filled.
+
+    *name* is what policies, journal and audit know it by: a plain name is the operator's or a
+    shipped one; what an agent saved is ``saved/NAME``, what ComfyUI keeps ``host/NAME`` and
+    ``template/NAME``, so that no agent can put a graph of its own behind a name that a policy
+    trusts. *notes* are sentences for the agent, about a conversion for example.
+    """
+
+    name: str
+    graph: Graph
+    manifest: Manifest | None
+    notes: tuple[str, ...] = ()
+
+
+async def found_in(name: str, draft: Draft, host: ComfyHost) -> Found:
+    """*draft* as the workflow *name*; *host* is asked only where its word on nodes is needed.
+
+    Raises:
+        WorkflowError: it cannot be converted, or its manifest does not fit.
+        HostError: ComfyUI has to tell about its nodes, and does not answer.
+    """
+    classes = classes_in(draft)
+    schemas = await host.schemas(classes) if classes else None
+    return await anyio.to_thread.run_sync(made, name, draft, schemas)
+
+
+def classes_in(draft: Draft) -> frozenset[str]:
+    """The node classes that ComfyUI has to tell about before *draft* can be run."""
+    if draft.editor is not None:
+        return classes_of(draft.editor)
+    if draft.told or draft.graph is None:
+        return frozenset()
+    return frozenset(node.class_type for node in draft.graph.nodes.values())
+
+
+def made(name: str, draft: Draft, schemas: Schemas | None) -> Found:
+    """*draft* as the workflow *name*, with what *schemas* tell.
+
+    Raises:
+        WorkflowError: it cannot be converted, or its manifest does not fit.
+    """
+    try:
+        return _made(name, draft, schemas)
+    except WorkflowError as exc:
+        raise WorkflowError(
+            f"{shown(name)}: {exc}", node_id=exc.node_id, input_name=exc.input_name
+        ) from exc
+
+
+def _made(name: str, draft: Draft, schemas: Schemas | None) -> Found:
+    graph = draft.graph
+    notes: tuple[str, ...] = ()
+    if draft.editor is not None:
+        done = converted(draft.editor, schemas or {})
+        graph, notes = parse_graph(done.nodes), done.notes
+    if graph is None:
+        raise AssertionError("a draft without nodes")
+    manifest = draft.manifest
+    if not draft.told:
+        manifest = with_parameters(manifest, graph, schemas)
+    check_targets(manifest, graph)
+    return Found(name, graph, manifest, notes)

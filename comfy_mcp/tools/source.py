@@ -1,0 +1,132 @@
+"""Where a run's graph comes from: a workflow by name, a graph of either format, a former run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from comfy_mcp.errors import WorkflowError
+from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.workflow import Graph, Manifest, parse_graph
+from comfy_mcp.workflow.origin import INLINE
+
+if TYPE_CHECKING:
+    from comfy_mcp.jobs.manager import Jobs
+    from comfy_mcp.workflow.schema import Schemas
+
+__all__ = ["Source", "settled_early", "source_of"]
+
+NOTHING = "Name a workflow, give a graph, or repeat a job with from_prompt_id: nothing was run."
+BOTH = "Give workflow or from_prompt_id, not both: nothing was run."
+
+MOST_SHOWN = 60
+MOST_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A graph before its parameters, under the *name* that rules, journal and audit know.
+
+    *manifest* says what it takes, None where that has to be looked for in it. Is it *whole*, its
+    defaults hold for what is not given; else that stays as it stands in the graph. *values* were
+    the parameters of the run *again* that is repeated, *base* is the digest of what its workflow
+    was.
+    """
+
+    name: str
+    graph: Graph
+    manifest: Manifest | None = None
+    whole: bool = True
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: tuple[str, ...] = ()
+    schemas: Schemas | None = None
+    again: str | None = None
+    base: str = ""
+
+    def reused(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """What a repeat takes over, in words."""
+        if self.again is None:
+            return ()
+        new = [f"{name}={_short(value)}" for name, value in params.items()]
+        words = ", ".join(new[:MOST_NAMED]) + (", ..." if len(new) > MOST_NAMED else "")
+        but = f", but {words}" if new else ", seed and all"
+        return (f"This repeats job {self.again} as it was{but}.",)
+
+
+async def source_of(
+    app: App, caller: Caller, workflow: str | dict[str, Any] | None, from_prompt_id: str | None
+) -> Source:
+    """What a call wants to have run.
+
+    Raises:
+        WorkflowError: there is none, or it cannot be used.
+        HostError: ComfyUI has to be asked for it, and does not answer.
+        StateError: the journal, or what was saved, cannot be read.
+    """
+    if from_prompt_id is not None:
+        if workflow is not None:
+            raise WorkflowError(BOTH)
+        from comfy_mcp.tools.former import former  # noqa: PLC0415 - it makes sources, too
+
+        return await former(app, caller, await app.jobs(), from_prompt_id)
+    if workflow is None:
+        raise WorkflowError(NOTHING)
+    jobs = await app.jobs()
+    if isinstance(workflow, str):
+        found = await app.shelf.load(workflow, jobs.host, grant=caller.grant)
+        whole = found.manifest is not None
+        return Source(found.name, found.graph, found.manifest, whole=whole, notes=found.notes)
+    return await _inline(app, jobs, workflow)
+
+
+def settled_early(args: Mapping[str, Any]) -> bool:
+    """Whether *args* of a run say all that rules look at, before anything is read for it.
+
+    A former run, the editor's format, and parameters of a graph show only later what is meant:
+    rules about arguments are then asked when the whole run is judged.
+    """
+    from comfy_mcp.workflow.ui import is_ui  # noqa: PLC0415 - start-up stays light
+
+    if args.get("from_prompt_id") is not None:
+        return False
+    workflow = args.get("workflow")
+    return not (isinstance(workflow, dict) and (is_ui(workflow) or args.get("params")))
+
+
+async def _inline(app: App, jobs: Jobs, workflow: dict[str, Any]) -> Source:
+    from comfy_mcp.workflow.ui import classes_of, converted, is_ui  # noqa: PLC0415 - start-up stays light
+
+    notes: tuple[str, ...] = ()
+    schemas: Schemas | None = None
+    if is_ui(workflow):
+        schemas = await jobs.host.schemas(await anyio.to_thread.run_sync(classes_of, workflow))
+        async with app.preparing:
+            done = await anyio.to_thread.run_sync(converted, workflow, schemas)
+            graph = await anyio.to_thread.run_sync(parse_graph, done.nodes)
+        notes = done.notes
+    else:
+        async with app.preparing:
+            graph = await anyio.to_thread.run_sync(parse_graph, workflow)
+    held = await anyio.to_thread.run_sync(_placeholder_classes, graph) if schemas is None else None
+    if held:
+        schemas = await jobs.host.schemas(held)
+    return Source(INLINE, graph, notes=notes, schemas=schemas)
+
+
+def _placeholder_classes(graph: Graph) -> frozenset[str]:
+    """Classes of nodes that have a placeholder, whose type the host may know."""
+    return frozenset(
+        node.class_type
+        for node in graph.nodes.values()
+        if any(
+            isinstance(value, str) and value.startswith("PARAM_") for value in node.inputs.values()
+        )
+    )
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
