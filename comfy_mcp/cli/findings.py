@@ -71,7 +71,7 @@ def about_workflows(settings: Settings) -> list[Finding]:
         return [Finding(Verdict.FAIL, "workflows", str(error), "mend the workflow folder")]
     for name in names:
         try:
-            library.load(name)
+            library.draft(name)
         except WorkflowError as error:
             notes.append(Finding(Verdict.NOTE, "workflows", str(error)))
     return [Finding(Verdict.OK, "workflows", ", ".join(names)), *notes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from comfy_mcp.embedded.refusals import input_config
+from comfy_mcp.embedded.told import ALIASES, DESCRIPTIONS, TOOLTIPS
 
 if TYPE_CHECKING:
     from comfy_mcp.embedded.nodes.base import Folders, Input, Node
@@ -27,12 +28,12 @@ def described(node: Node, folders: Folders) -> dict[str, Any]:
         "output_name": list(node.output_names or node.outputs),
         "name": node.name,
         "display_name": node.title,
-        "description": node.description,
+        "description": node.description or DESCRIPTIONS.get(node.name, ""),
         "python_module": node.module,
         "category": node.category,
         "output_node": node.output_node,
         "has_intermediate_output": False,
-        "search_aliases": [],
+        "search_aliases": list(ALIASES.get(node.name, ())),
     }
     if node.modern:
         return info | _modern(node)
@@ -49,8 +50,10 @@ def _inputs(inputs: tuple[Input, ...], folders: Folders) -> dict[str, dict[str, 
 
 
 def _spec(spec: Input, folders: Folders) -> list[Any]:
-    config = input_config(spec, folders)
-    return config if spec.modern or config[1] else config[:1]
+    kind, config = input_config(spec, folders)
+    if spec.name in TOOLTIPS:
+        config = {"tooltip": TOOLTIPS[spec.name]} | config
+    return [kind, config] if spec.modern or config else [kind]
 
 
 def _modern(node: Node) -> dict[str, Any]:
@@ -62,6 +65,6 @@ def _modern(node: Node) -> dict[str, Any]:
         "dev_only": False,
         "api_node": node.partner,
         "price_badge": None,
-        "search_aliases": None,
+        "search_aliases": list(ALIASES.get(node.name, ())) or None,
         "essentials_category": None,
     }

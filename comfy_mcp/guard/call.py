@@ -43,7 +43,8 @@ class Call:
     that may be stopped together. *spend* is a person's yes that lets this very call through.
     *upload* is the file that it would put on the host; *frees*: it would make ComfyUI give memory
     back. *seen* are the arguments as rules look at them, where that is not as they were given: what
-    a former run was instead of its id, an inline graph with its parameters in place. *reads_output*: it reads what *target*, a job of *owner*, put out, whichever tool it is.
+    a former run was instead of its id, an inline graph with its parameters in place.
+    *reads_output*: it reads what *target*, a job of *owner*, put out, whichever tool it is.
     *variants* are the runs that it makes, each as a call of run_workflow, and *sweep* what they
     become together.
     """

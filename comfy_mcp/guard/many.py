@@ -143,7 +143,7 @@ class Many:
                 return call
             room = partial(self._room, call, found, decision_id)
             return await o.asker.leave(
-                call, decision, found.whole.loaded, matter, decision_id, room
+                call, decision, found.whole.loaded, matter, decision_id, room=room
             )
         except (ApprovalNeeded, Denied, RateLimited) as refusal:
             await o.clerk.refused(call, decision, decision_id, found.whole.loaded, refusal)
@@ -221,9 +221,8 @@ class Many:
         decision = found.whole.decision
         record = rows.of_decision(call, decision, case.decision_id, revision)
         taken = [admission(call, decision, case.decision_id, now_ms, record)]
-        for index, (one, own, its) in enumerate(
-            zip(call.variants, found.runs, case.ids, strict=True)
-        ):
+        each = zip(call.variants, found.runs, case.ids, strict=True)
+        for index, (one, own, its) in enumerate(each):
             approved = replace(one, spend=call.spend)
             record = rows.of_decision(approved, own, its, revision)
             record |= {"sweep": sweep_id, "variant": index + 1}

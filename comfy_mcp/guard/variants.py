@@ -60,7 +60,7 @@ def judged(hearing: Hearing, call: Call) -> Verdicts:
             if decision.effect is Effect.DENY:
                 return Verdicts(replace(first, decision=_no(decision, call, index)), (), index)
         pairs.append((above, own))
-    return _together(first, call, pairs)
+    return _together(first, pairs)
 
 
 def named(call: Call, index: int) -> str:
@@ -88,7 +88,7 @@ def _no(decision: Decision, call: Call, index: int) -> Decision:
     return replace(decision, reason=f"{which[0].upper()}{which[1:]}: {decision.reason}")
 
 
-def _together(first: Judged, call: Call, pairs: Sequence[tuple[Decision, Decision]]) -> Verdicts:
+def _together(first: Judged, pairs: Sequence[tuple[Decision, Decision]]) -> Verdicts:
     """The yes to all, or the question about all."""
     runs = tuple(_taking(own, above) for above, own in pairs)
     taken = tuple(limit for limit in pairs[0][0].limits if not limit.of_run)

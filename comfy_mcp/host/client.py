@@ -20,6 +20,7 @@ from comfy_mcp.host.looking import Looker
 from comfy_mcp.host.model_lists import ModelLists
 from comfy_mcp.host.peer import Peer
 from comfy_mcp.host.pictures import Pictures
+from comfy_mcp.host.presence import present
 from comfy_mcp.host.problems import Choices
 from comfy_mcp.host.queues import Queues
 from comfy_mcp.host.saved import HostWorkflows
@@ -198,6 +199,13 @@ class ComfyHost:
     async def fingerprints(self, names: frozenset[str]) -> dict[str, Fingerprint]:
         """What is in files that nodes read by these names; bounded in time, and no error."""
         return await self._fingerprints.of(names)
+
+    async def present(self, names: Collection[str]) -> dict[str, bool]:
+        """Whether files that nodes load by these names are there; bounded, and no error.
+
+        What is not sure is left out.
+        """
+        return await present(self._peer, names)
 
     # -- ids -------------------------------------------------------------------------------------
 

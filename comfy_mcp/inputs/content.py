@@ -22,10 +22,10 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """*file* has *bytes* bytes whose SHA-256 is *sha256*, in hex; read it from wherever it is."""
+    """*file* has *size* bytes whose SHA-256 is *sha256*, in hex; it may stand anywhere in them."""
 
     file: BinaryIO
-    bytes: int
+    size: int
     sha256: str
 
     def whole(self) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +15,8 @@ __all__ = ["MOST_PIXELS", "loaded", "picture"]
 MOST_PIXELS = 64_000_000
 """A small file can hold an enormous picture; 8k has half of this."""
 
+_MOST = f"{MOST_PIXELS} pixels are the most that is taken. Make it smaller first."
+
 _BROKEN = (
     OSError,
     ValueError,
@@ -27,8 +28,10 @@ _BROKEN = (
     TypeError,
     OverflowError,
     MemoryError,
+    Warning,
 )
-"""What Pillow's decoders raise over a picture that is not whole."""
+"""What Pillow's decoders raise over a picture that is not whole; warnings only where a test or an
+operator turns them into errors."""
 
 
 def picture(form: str) -> Callable[[BinaryIO, int], tuple[float, ...]]:
@@ -55,16 +58,16 @@ def loaded(file: BinaryIO, form: str | None = None) -> Image.Image:
         Image.init()
         if form is not None and form not in Image.OPEN:
             raise InputError(f"Pictures in {form} cannot be checked here: give a PNG or WebP.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(file, formats=[form] if form else _KNOWN)
-            _bounded(opened.size)
-            opened.load()
-            return opened
-    except (*_BROKEN, Image.DecompressionBombError) as error:
+        opened = Image.open(file, formats=[form] if form else _KNOWN)
+        _bounded(opened.size)
+        opened.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"The picture is enormous: {_MOST}") from error
+    except _BROKEN as error:
         raise InputError(
             f"The file begins like a {name} and is none, or a broken one: give it anew."
         ) from error
+    return opened
 
 
 _KNOWN = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -81,7 +84,4 @@ def _canvas(file: BinaryIO) -> tuple[int, int]:
 
 def _bounded(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MOST_PIXELS:
-        raise InputError(
-            f"The picture is {size[0]}x{size[1]}; {MOST_PIXELS} pixels are the most that is taken."
-            " Make it smaller first."
-        )
+        raise InputError(f"The picture is {size[0]}x{size[1]}: {_MOST}")

@@ -51,8 +51,8 @@ def stranger(head: bytes) -> str:
     if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"hevc"}:
         return "a HEIC picture, which ComfyUI does not read"
     text = head[:512].decode("utf-8", "replace").lstrip("\ufeff \t\r\n").lower()
-    for start, words in _WORDS:
-        if text.startswith(start):
+    for begin, words in _WORDS:
+        if text.startswith(begin):
             return words
     return "text" if text and "\0" not in text and "\ufffd" not in text else "of an unknown kind"
 

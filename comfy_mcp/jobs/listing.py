@@ -70,6 +70,7 @@ class ListedJob(BaseModel):
     status: Status
     owner: Literal["mine", "other agent", "human"] = "mine"
     workflow: Annotated[str | None, Field(description="Library name, or inline")] = None
+    sweep_id: str | None = None
     queue_position: Annotated[int | None, Field(description="1 runs next")] = None
     age_s: Annotated[float | None, Field(description="Since it was submitted")] = None
     running_s: float | None = None
@@ -217,6 +218,7 @@ def _of_row(row: JobRow, status: Status, who: Viewer) -> Entry:
         status=status,
         owner="mine" if mine else "other agent",
         workflow=row.workflow if mine else None,
+        sweep_id=(row.sweep or None) if mine else None,
         age_s=who.age_s(row.created_ms) if mine else None,
         running_s=_running_s(row, status, who) if mine else None,
     )

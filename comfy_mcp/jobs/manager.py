@@ -77,6 +77,9 @@ class Jobs:
         )
         self.judge = self._followers.judge
         self.keep = self._followers.keep
+        self.spawn = self._followers.spawn
+        self.unsent: set[str] = set()
+        """Jobs that were let through, and that this process has not begun to send."""
 
     async def close(self) -> None:
         """Stop following; jobs run on and are found again by the next process."""

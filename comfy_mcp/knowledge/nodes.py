@@ -273,9 +273,9 @@ def _choices(spec: InputSpec, measure: _Measure, query: str) -> tuple[list[Any] 
     """The choices that are shown, and how many there are if that is not all."""
     if spec.choices is None:
         return None, None
-    fit = matching(spec.choices, query)
+    fit = matching(spec.choices, query) if query else []
     most = min(measure.choices, MOST_FILES) if _takes_upload(spec) else measure.choices
-    shown = fit[:MOST_MATCHES] if query and fit else list(spec.choices)[:most]
+    shown = fit[:MOST_MATCHES] or list(spec.choices[:most])
     total = len(spec.choices)
     safe = [_name(each) if isinstance(each, str) else bounded(each, NAME) for each in shown]
     return safe, total if total > len(safe) else None
@@ -357,6 +357,8 @@ def _value(spec: InputSpec) -> Any:
 
 def _name(text: str) -> str:
     """A name exactly as it is, less what nobody would see."""
+    if len(text) <= NAME and text.isascii() and text.isprintable():
+        return text
     return quote(text, NAME, exact=True).text
 
 

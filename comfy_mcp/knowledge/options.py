@@ -15,6 +15,8 @@ MOST_WORDS = 12
 def matching(names: Iterable[Name], query: str) -> list[Name]:
     """Those of *names* that have each word of *query* in them, in their order; all without one."""
     asked = query.casefold().split()[:MOST_WORDS]
+    if not asked:
+        return list(names)
     return [name for name in names if all(word in str(name).casefold() for word in asked)]
 
 

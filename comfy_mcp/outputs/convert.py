@@ -125,7 +125,8 @@ def _decoded(picture: Image.Image, form: Format, *, keep_metadata: bool) -> _Wor
     if count > 1 and form == "webp":
         if count > MOST_FRAMES or count * picture.width * picture.height > MAX_DECODED:
             raise OutputError("The animation is too large to convert: export it without a format.")
-        frames, waits = [], []
+        frames: list[Image.Image] = []
+        waits: list[int] = []
         for frame in ImageSequence.Iterator(picture):
             frames.append(frame.convert("RGBA"))
             waits.append(int(frame.info.get("duration", 100)))
@@ -234,21 +235,20 @@ def _wise_side(frames: list[Image.Image], pixels: int) -> int:
 
 def _fitted(frames: list[Image.Image], side: int) -> list[Image.Image]:
     """The frames with a longest side of at most *side*."""
-    from PIL import Image  # noqa: PLC0415 - start-up stays light
-
     width, height = frames[0].size
     if max(width, height) <= side:
         return frames
     by = side / max(width, height)
     size = max(1, round(width * by)), max(1, round(height * by))
-    return [
-        _scalable(one).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0) for one in frames
-    ]
+    return [_resized(one, size) for one in frames]
 
 
-def _scalable(picture: Image.Image) -> Image.Image:
-    """In a mode whose colours can be mixed."""
-    return picture.convert("L") if picture.mode == "1" else picture
+def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    from PIL import Image  # noqa: PLC0415 - start-up stays light
+
+    # Colours can be mixed in some modes only.
+    mixed = picture.convert("L") if picture.mode == "1" else picture
+    return mixed.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)  # pyright: ignore[reportUnknownMemberType]  # Pillow's own types name numpy's
 
 
 def _encoded(work: _Work, form: Format, quality: int) -> bytes:

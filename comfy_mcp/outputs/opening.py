@@ -13,7 +13,7 @@ from comfy_mcp.outputs.sniffing import nature
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_DECODED", "flat", "opened"]
+__all__ = ["MAX_DECODED", "flat", "opened", "told_size"]
 
 MAX_DECODED = 40_000_000
 """The most pixels that are decoded: a small file can hold an enormous picture."""
@@ -46,21 +46,27 @@ def opened(data: bytes) -> Generator[Image.Image]:
     try:
         Image.init()
         known = [name for name in _READ if name in Image.OPEN]
-        _check(canvas(data))
+        _check(told_size(data))
         with Image.open(io.BytesIO(data), formats=known) as picture:
             _check(picture.size)
             yield picture
-    except (*_BROKEN, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise OutputError("The picture is too large to be shown here; open its url.") from error
+    except _BROKEN as error:
         raise OutputError(
             f"The file cannot be read as a picture{nature(data)}; open its url instead."
         ) from error
 
 
-def canvas(data: bytes) -> tuple[int, int]:
-    """What an extended WebP says of its size: its decoder takes memory before it is asked."""
+def told_size(data: bytes) -> tuple[int, int]:
+    """What the header says, where that is quickly read; decoders may take memory before we ask."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR":
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X":
         width, height = data[24:27], data[27:30]
         return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
+    if data[:4] == b"GIF8":
+        return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     return 0, 0
 
 

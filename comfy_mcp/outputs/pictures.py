@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from comfy_mcp.outputs.opening import flat, opened
 from comfy_mcp.outputs.seen import Frame, Seen, Wanted, spread
 from comfy_mcp.outputs.sheet import tile_side
-from comfy_mcp.outputs.thumbnails import reduced
+from comfy_mcp.outputs.thumbnails import reduced, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +85,6 @@ def _visited(picture: Image.Image, most: int) -> Iterator[tuple[int, float, floa
 
 
 def _small(picture: Image.Image, side: int) -> Image.Image:
-    small = picture.copy()
-    if small.mode != "P":
-        small.thumbnail((2 * side, 2 * side), reducing_gap=2.0)
-    small = flat(small)
+    small = flat(shrunk(picture, 2 * side))
     small.thumbnail((side, side))
     return small

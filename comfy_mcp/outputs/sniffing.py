@@ -25,13 +25,13 @@ _MARKUP = ((b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"<svg", "SVG"), (b
 
 def nature(data: bytes) -> str:
     """`` (it begins like HTML)``, or nothing if the first bytes say nothing."""
+    if not data:
+        return " (it is empty)"
     found = _nature(data)
     return f" (it begins like {found})" if found else ""
 
 
 def _nature(data: bytes) -> str | None:
-    if not data:
-        return "nothing: it is empty"
     for start, name in _STARTS:
         if data.startswith(start):
             return name

@@ -12,7 +12,7 @@ from comfy_mcp.outputs.opening import flat, opened
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MOST_BYTES", "budget", "jpeg", "reduced", "thumbnail"]
+__all__ = ["MOST_BYTES", "budget", "jpeg", "reduced", "shrunk", "thumbnail"]
 
 USUAL_BYTES = 70_000
 """Of a JPEG: in base64, with words beside it, an answer of less than 100 kB."""
@@ -23,6 +23,12 @@ MOST_BYTES = 480_000
 """Of any JPEG: in base64 less than 700 kB."""
 
 LEAST_SIDE = 16
+
+BAND = 1_000_000
+"""Pixels that are made small at a time."""
+
+_REDUCED = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F"})
+"""Modes that can be divided; others have palettes, or single bits."""
 
 
 def thumbnail(data: bytes, longest_side: int) -> tuple[bytes, tuple[int, int]]:
@@ -49,11 +55,30 @@ def reduced(picture: Image.Image, longest_side: int) -> Image.Image:
     from PIL import Image  # noqa: PLC0415 - start-up stays light
 
     picture.draft("RGB", (longest_side, longest_side))
-    if picture.mode != "P":
-        # Made small before anything else: each copy of the whole picture costs memory.
-        picture.thumbnail((2 * longest_side, 2 * longest_side), reducing_gap=2.0)
-    small = flat(picture)
+    # Made small before anything else: each copy of the whole picture costs memory.
+    small = flat(shrunk(picture, 2 * longest_side))
     small.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    return small
+
+
+def shrunk(picture: Image.Image, longest_side: int) -> Image.Image:
+    """*picture* divided by a whole number so that it is not much longer than *longest_side*.
+
+    Pillow holds Python's lock while it makes a picture small: in bands, others get their turn.
+    """
+    from PIL import Image  # noqa: PLC0415 - start-up stays light
+
+    factor = max(picture.size) // longest_side
+    if factor < 2 or picture.mode not in _REDUCED:  # noqa: PLR2004 - nothing to divide by
+        return picture
+    picture.load()
+    width, height = (-(-side // factor) for side in picture.size)
+    small = Image.new(picture.mode, (width, height))
+    rows = max(1, BAND // (picture.width * factor)) * factor
+    for top in range(0, picture.height, rows):
+        band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        small.paste(band.reduce(factor), (0, top // factor))
+    small.info = picture.info
     return small
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from comfy_mcp.errors import RootError
@@ -34,7 +34,7 @@ _ENCODED = re.compile(r"%(?:25)*(?:[01][0-9a-f]|2e|2f|3a|5c|7f|c0|c1)", re.IGNOR
 
 _BIDI = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _ODD = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_RESERVED = '<>:"|?*'
+_RESERVED = '/\\<>:"|?*'
 
 
 def split(text: str, roots: Sequence[PurePath]) -> tuple[int, tuple[str, ...]]:
@@ -73,21 +73,31 @@ def split(text: str, roots: Sequence[PurePath]) -> tuple[int, tuple[str, ...]]:
 
 def fault_of(name: str) -> str:
     """A clause that says why no file or folder may go by *name*; empty if one may."""
-    if name in {"", ".", ".."}:
-        return f"{shown(name)} is no name, and no path may lead upwards"
-    if any(unicodedata.category(one) in _ODD or one in _BIDI for one in name):
-        return "it holds a control character"
-    if len(name.encode()) > MOST_NAME:
-        return f"a name is longer than {MOST_NAME} bytes"
-    if "\\" in name or "/" in name or any(one in _RESERVED for one in name):
-        return f"none of \\ {' '.join(_RESERVED)} may stand in a name"
-    if name[-1] in ". " or name[0] == " ":
-        return f"{shown(name)} begins or ends with a space, or ends with a dot"
-    if _ENCODED.search(name):
-        return f"{shown(name)} is spelt as in a URL: write it plainly"
-    if name.split(".", 1)[0].rstrip().lower() in _DEVICES:
-        return f"{shown(name)} is the name of a device on Windows"
-    return ""
+    return next((words.format(shown(name)) for fits, words in _FAULTS if fits(name)), "")
+
+
+_FAULTS: tuple[tuple[Callable[[str], object], str], ...] = (
+    (lambda name: name in {"", ".", ".."}, "{} is no name: no path may lead upwards"),
+    (
+        lambda name: any(unicodedata.category(one) in _ODD or one in _BIDI for one in name),
+        "it holds a control character",
+    ),
+    (lambda name: len(name.encode()) > MOST_NAME, f"a name is longer than {MOST_NAME} bytes"),
+    (
+        lambda name: any(one in _RESERVED for one in name),
+        f"none of {' '.join(_RESERVED)} may stand in a name",
+    ),
+    (
+        lambda name: name[-1] in ". " or name[0] == " ",
+        "{} begins or ends with a space, or ends with a dot",
+    ),
+    (_ENCODED.search, "{} is spelt as in a URL: write it plainly"),
+    (
+        lambda name: name.split(".", 1)[0].rstrip().lower() in _DEVICES,
+        "{} is the name of a device on Windows",
+    ),
+)
+"""In this order: lone surrogates go before what can be encoded is asked for."""
 
 
 def shown(text: str) -> str:
@@ -100,7 +110,7 @@ def _below(path: PurePath, roots: Sequence[PurePath]) -> tuple[int, tuple[str, .
     fits = [
         (len(root.parts), number, path.parts[len(root.parts) :])
         for number, root in enumerate(roots)
-        if path.parts[: len(root.parts)] == root.parts
+        if path.is_relative_to(root)
     ]
     if not fits:
         return None

@@ -137,21 +137,21 @@ def entered(root: Path, names: Sequence[str], *, make: bool = False) -> Generato
             is_new = make and folder.info(name) is None
             inner = folder.enter(name, make=make)
             if is_new:
-                # Pushed before the inner one is closed: what is empty after a fault goes.
-                stack.push(_undo(folder, name))
+                # What is empty after a fault goes; the inner folder is closed by then.
+                stack.enter_context(_undone(folder, name))
             stack.callback(inner.close)
             folder = inner
         yield folder
 
 
-def _undo(folder: Folder, name: str) -> object:
-    def leave(kind: object, _value: object, _trace: object) -> bool:
-        if kind is not None:
-            with contextlib.suppress(OSError):
-                folder.remove_folder(name)
-        return False
-
-    return leave
+@contextmanager
+def _undone(folder: Folder, name: str) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.remove_folder(name)
+        raise
 
 
 @contextmanager

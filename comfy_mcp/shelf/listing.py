@@ -24,7 +24,10 @@ _ORDER = {source: place for place, source in enumerate(Source)}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One workflow in a line; *parameters* as far as they are known without asking ComfyUI."""
+    """One workflow in a line; *parameters* as far as they are known without asking ComfyUI.
+
+    *place* is where it stands among those of its source: ComfyUI's index has popular ones first.
+    """
 
     name: str
     source: Source
@@ -32,6 +35,7 @@ class Entry:
     description: str = ""
     tags: tuple[str, ...] = ()
     parameters: tuple[str, ...] | None = None
+    place: int = 0
 
 
 class ListedWorkflow(BaseModel):
@@ -66,7 +70,7 @@ def ranked(entries: Iterable[Entry], query: str) -> list[Entry]:
     words = [word.casefold() for word in _WORD.findall(query)][:MOST_WORDS]
     scored = ((_score(entry, words), entry) for entry in entries)
     found = [(score, entry) for score, entry in scored if score is not None]
-    found.sort(key=lambda each: (-each[0], _ORDER[each[1].source], each[1].name))
+    found.sort(key=lambda each: (-each[0], _ORDER[each[1].source], each[1].place, each[1].name))
     return [entry for _, entry in found]
 
 

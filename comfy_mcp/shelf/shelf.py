@@ -172,8 +172,8 @@ async def _of_host(source: Source, rest: str, host: ComfyHost) -> Draft:
 
 def _entries(source: Source, listed: Iterable[HostWorkflow]) -> list[Entry]:
     return [
-        Entry(f"{source}/{one.name}", source, one.title, one.description, one.tags)
-        for one in listed
+        Entry(f"{source}/{one.name}", source, one.title, one.description, one.tags, place=place)
+        for place, one in enumerate(listed)
         if source_of(f"{source}/{one.name}") is not None
     ]
 

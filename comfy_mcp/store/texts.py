@@ -74,11 +74,12 @@ def _drop(connection: sqlite3.Connection, keep: Keep) -> bool:
 
 
 def _unpacked(data: object) -> str | None:
-    """Bounded, whatever somebody wrote there."""
+    """The text; None if somebody wrote there what is none, or has no end."""
     if not isinstance(data, bytes):
         return None
+    unpacking = zlib.decompressobj()
     try:
-        plain = zlib.decompressobj().decompress(data, MOST_TEXT)
-        return plain.decode(errors="surrogatepass")
+        plain = unpacking.decompress(data, MOST_TEXT + 1)
+        return plain.decode(errors="surrogatepass") if unpacking.eof else None
     except (zlib.error, UnicodeDecodeError):
         return None

@@ -108,6 +108,8 @@ def _run(facts: Mapping[str, Any]) -> str:
     name = facts.get("workflow")
     which = "a workflow it wrote itself" if name in {None, "inline"} else _name(name)
     front = " in front of all that wait" if facts.get("front") is True else ""
+    runs = facts.get("runs")
+    which = f"{_number(runs)} variants of {which}, the largest" if runs is not None else which
     return f"Run {which}{front}: {', '.join(_size(graph, facts))}"
 
 
@@ -123,7 +125,8 @@ def _size(graph: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _named(graph, facts)
     seconds = facts.get("estimate_s")
     if isinstance(seconds, int | float):
-        yield f"about {seconds:.0f} s of GPU time"
+        together = " together" if facts.get("runs") is not None else ""
+        yield f"about {seconds:.0f} s of GPU time{together}"
 
 
 def _named(graph: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:

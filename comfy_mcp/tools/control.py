@@ -38,6 +38,9 @@ class CancelResult(BaseModel):
     actions: Annotated[list[str], Field(description="Requests sent")]
     message: str
     job: Told = None
+    counts: Annotated[
+        dict[str, int] | None, Field(description="Of a sweep: runs by status now")
+    ] = None
 
 
 class InterruptResult(BaseModel):
@@ -63,7 +66,15 @@ async def cancel_job(
         float, Field(ge=0, le=600, description="Verify and repeat so long")
     ] = 15,
 ) -> CancelResult:
-    """Cancel one of your jobs, pending or running, and verify that it stopped."""
+    """Cancel one of your jobs (or a sweep, by its id), pending or running; verifies that it stopped."""
+    from comfy_mcp.tools.sweep_stop import stopped_sweep, sweep_of  # noqa: PLC0415 - start-up stays light
+
+    sweep = await sweep_of(app, caller, prompt_id)
+    if sweep is not None:
+        counts, outcome, message = await stopped_sweep(app, caller, sweep, wait_seconds)
+        return CancelResult(
+            outcome=outcome, was="sweep", actions=[], message=message, counts=counts
+        )
     report = await stopped(app, caller, prompt_id, wait_seconds)
     job = await _job(app, caller, prompt_id)
     return CancelResult(

@@ -1,10 +1,10 @@
-"""An output's bytes into a file of an opened folder: what it becomes, what it is called. On a thread."""
+"""An output into a file of an opened folder: what it becomes, what it is called. On a thread."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -127,16 +127,19 @@ def exported(raw: Raw, order: Order, ledger: Ledger) -> Done:
     def replaces(digest: str, path: str) -> bool:
         return order.overwrite and ledger.wrote(root, path, digest, order.grant)
 
-    with ledger.held():
-        with put(place, io.BytesIO(made.data), Put(replaces, exactly=order.overwrite)) as written:
-            with _listing(order, written, made):
-                if not written.existed:
-                    ledger.note(root, written.place.path, written.sha256, order.grant)
+    how = Put(replaces, exactly=order.overwrite)
+    with (
+        ledger.held(),
+        put(place, io.BytesIO(made.data), how) as written,
+        _listing(order, written, made),
+    ):
+        if not written.existed:
+            ledger.note(root, written.place.path, written.sha256, order.grant)
     return Done(written, made.form, made.size, made.notes)
 
 
 @contextmanager
-def _listing(order: Order, written: Written, made: _Made) -> Iterator[None]:
+def _listing(order: Order, written: Written, made: _Made) -> Generator[None]:
     """The entry in the list; in place when the body is done."""
     if order.manifest is None:
         yield
@@ -200,7 +203,7 @@ def _as_it_is(raw: Raw, order: Order, ending: str, form: str) -> _Made:
         )
     if len(raw.data) > (order.max_bytes or len(raw.data)):
         raise OutputError(
-            f"It has {len(raw.data)} bytes, more than max_bytes, and only pictures are made smaller."
+            f"It has {len(raw.data)} bytes, and only pictures are made smaller: raise max_bytes."
         )
     return _Made(raw.data, ending, form)
 

@@ -93,7 +93,7 @@ async def gathered(app: App, caller: Caller, wish: Wish) -> AsyncGenerator[Gathe
             if wish.mask_for is not None:
                 read = await _with_mask(app, caller, read, wish.mask_for, stack)
             content = read.content
-            media = await anyio.to_thread.run_sync(identified, content.file, content.bytes)
+            media = await anyio.to_thread.run_sync(identified, content.file, content.size)
         _must_be(media, wish.kind)
         plain = input_name(stem or stem_of(read.name), content.sha256, media.ending)
         name = f"{subfolder_of(caller.grant)}/{plain}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
@@ -124,8 +125,9 @@ async def describe_node(
         found = [known[name] for name in dict.fromkeys(names) if name in known]
         if not found:
             raise WorkflowError(_no_class(unknown))
-        allowed = permitted(app, caller)
-        nodes = fitted(found, full=detail == "full", query=query, allowed=allowed.node)
+        allowed = permitted(app, caller).node
+        describing = partial(fitted, found, full=detail == "full", query=query, allowed=allowed)
+        nodes = await anyio.to_thread.run_sync(describing)
         return Nodes(nodes=nodes, unknown=unknown or None)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from comfy_mcp.jobs.manager import Jobs
     from comfy_mcp.workflow.input_files import ReadFile
 
-__all__ = ["MOST_FILES", "RunMatter", "origin_of"]
+__all__ = ["MOST_FILES", "RunMatter", "origin_of", "told_input"]
 
 MOST_FILES = 100
 """Files that one yes can be bound to: a person has to be able to look at them."""
@@ -115,7 +115,7 @@ class RunMatter(Matter):
             "graph": described(self.order.filled.graph, whole.run.facts),
             "estimate_s": None if estimate_ms is None else estimate_ms / 1000,
             "queue": await self._queue(),
-            "inputs": [self._input(one) for one in self._read],
+            "inputs": [told_input(one, self._prints) for one in self._read],
             "place": self._app.place,
         }
         return Frozen(payload, facts)
@@ -145,18 +145,20 @@ class RunMatter(Matter):
             return None
         return {"running": running, "pending": pending}
 
-    def _input(self, file: ReadFile) -> dict[str, Any]:
-        found = self._prints.get(file.name)
-        if found is None:
-            return {"name": file.name, "sha256": None, "why": file.loose}
-        return {
-            "name": file.name,
-            "type": _folder(file.name),
-            "sha256": found.sha256,
-            "bytes": found.bytes,
-            "picture": found.picture,
-            "why": found.why,
-        }
+
+def told_input(file: ReadFile, prints: Mapping[str, Fingerprint]) -> dict[str, Any]:
+    """A file that is read, as people are told of it."""
+    found = prints.get(file.name)
+    if found is None:
+        return {"name": file.name, "sha256": None, "why": file.loose}
+    return {
+        "name": file.name,
+        "type": _folder(file.name),
+        "sha256": found.sha256,
+        "bytes": found.bytes,
+        "picture": found.picture,
+        "why": found.why,
+    }
 
 
 def _folder(name: str) -> str:

@@ -79,7 +79,7 @@ async def upload_input(
         name=stored.name,
         load_with=LOADERS["mask" if kind == "mask" and mask_for is None else media.kind],
         mime_type=media.mime_type,
-        bytes=file.content.bytes,
+        bytes=file.content.size,
         sha256=file.content.sha256,
         width=media.width,
         height=media.height,

@@ -38,7 +38,7 @@ class UploadMatter(Matter):
     async def frozen(self) -> Frozen:
         """The file by its digest; its bytes come with the next call."""
         media = self._file.media
-        payload = {
+        payload: dict[str, Any] = {
             "kind": "plain",
             "target": self.call.target,
             "targets": [],
@@ -46,7 +46,7 @@ class UploadMatter(Matter):
         }
         facts = {
             "format": media.format,
-            "bytes": self._file.content.bytes,
+            "bytes": self._file.content.size,
             "width": media.width,
             "height": media.height,
             "seconds": media.seconds,

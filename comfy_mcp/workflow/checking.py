@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from comfy_mcp.workflow.checking_links import link_fault
 from comfy_mcp.workflow.checking_own import Own, own_checks
@@ -37,7 +37,7 @@ class Problem:
     *input* is "" where the node as a whole is meant, *node_id* "" where the graph is. *code* is
     ComfyUI's own word where it has one. *severity* "error": it will not run so; *refuses* then says
     that ComfyUI refuses it, else it is taken and fails when it runs. "warning": it runs, but hardly
-    as it was meant.
+    as it was meant. *near* is the name that was probably meant.
     """
 
     node_id: str
@@ -48,6 +48,7 @@ class Problem:
     severity: Severity = "error"
     code: str = ""
     refuses: bool = True
+    near: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,10 @@ def check(
     ends = walk.ends()
     if not ends and not missing:
         problems.append(_NO_OUTPUT)
+    if not ends or missing:
+        # It will not run anyway: all that is wrong with it is told at once.
+        for node_id in graph.nodes:
+            walk.runs(node_id)
     sound = [one for one in ends if walk.runs(one)]
     good = () if missing else tuple(sound)
     problems += [*walk.found(), *(walk.unused() if ends else ())]
@@ -146,10 +151,11 @@ class _Walk:
                     f"ComfyUI has no node class {shown(node.class_type)}.",
                     f"Did you mean {shown(close)}?" if close else "Use another, or install it.",
                     code="missing_node_type",
+                    near=close,
                 )
 
     def ends(self) -> list[str]:
-        """The nodes that put something out; those of which nothing is known, where there are none."""
+        """The nodes that put something out; where there are none, those nothing is known of."""
         nodes = self.graph.nodes.values()
         known = [
             one.id for one in nodes if (s := self.schemas.get(one.class_type)) and s.output_node
@@ -269,7 +275,13 @@ def _of_input(node: Node, spec: InputSpec, own: Own, walk: _Walk) -> Iterable[Fa
         )
     value = node.inputs[spec.name]
     if isinstance(value, list | tuple):
-        fault = link_fault(value, spec, walk.graph, walk.schemas, any_type=own.any_link(spec.name))
+        fault = link_fault(
+            cast("list[object]", value),
+            spec,
+            walk.graph,
+            walk.schemas,
+            any_type=own.any_link(spec.name),
+        )
         return () if fault is None else (fault,)
     return value_faults(value, spec, unchecked=own.passes(spec.name))
 
@@ -324,4 +336,5 @@ def _problem(node: Node, name: str, fault: Fault) -> Problem:
         severity=fault.severity,
         code=fault.code,
         refuses=fault.refuses,
+        near=fault.near,
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from comfy_mcp.workflow.checking_values import Fault
 from comfy_mcp.workflow.flaws import listed, shown
 from comfy_mcp.workflow.graph import Graph, as_link
 from comfy_mcp.workflow.schema import MATCH, InputSpec, OutputSpec, Schemas
 
-__all__ = ["fits", "link_fault"]
+__all__ = ["fits", "link_fault", "outputs_in_words"]
 
 ANY = frozenset({"*", MATCH})
 
@@ -29,7 +28,7 @@ def fits(output: OutputSpec, spec: InputSpec) -> bool:
 
 
 def link_fault(
-    value: Sequence[Any], spec: InputSpec, graph: Graph, schemas: Schemas, *, any_type: bool
+    value: Sequence[object], spec: InputSpec, graph: Graph, schemas: Schemas, *, any_type: bool
 ) -> Fault | None:
     """What is wrong with the link *value* to *spec*; *any_type*: the node looks at the type."""
     link = as_link(value)

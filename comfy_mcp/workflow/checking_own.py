@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from comfy_mcp.workflow.checking_values import Fault
-from comfy_mcp.workflow.flaws import listed, nearest, shown
+from comfy_mcp.workflow.flaws import nearest, shown
 from comfy_mcp.workflow.graph import Graph, Node, as_link
 from comfy_mcp.workflow.schema import InputSpec, Schemas
 

@@ -35,6 +35,7 @@ class Fault:
     code: str = ""
     refuses: bool = True
     input: str = ""
+    near: str | None = None
 
 
 def value_faults(value: object, spec: InputSpec, *, unchecked: bool = False) -> Iterator[Fault]:
@@ -129,26 +130,20 @@ def _choice_fault(made: Any, spec: InputSpec) -> Fault | None:
     if spec.kind != "COMBO":
         return None
     choices = list(spec.choices or ())
-    many = isinstance(made, list) and bool(spec.options.get("multiselect")) and not spec.listed
-    values: list[Any] = made if many else [made]
+    many = bool(spec.options.get("multiselect")) and not spec.listed
+    values: list[Any] = cast("list[Any]", made) if many and isinstance(made, list) else [made]
     wrong = [each for each in values if each not in choices]
     if not wrong:
         return None
-    return Fault(
-        f"{shown(spec.name)}: {shown(repr(wrong[0]))} is not in its list"
-        + (" of nothing." if not choices else f" of {len(choices)}."),
-        _suggested(wrong[0], choices),
-        code="value_not_in_list",
-    )
-
-
-def _suggested(value: object, choices: list[Any]) -> str:
     texts = [str(each) for each in choices]
-    if not texts:
-        return "This ComfyUI has none: put a file into its folder, or use another node."
-    close = nearest(str(value), texts)
+    close = nearest(str(wrong[0]), texts)
     hint = f"Did you mean {shown(repr(choices[texts.index(close)]))}? " if close else ""
-    return f"{hint}It takes: {listed(texts)}."
+    return Fault(
+        f"{shown(spec.name)} is {shown(repr(wrong[0]))}, which is not in its list.",
+        f"{hint}It takes: {listed(texts)}." if texts else "This ComfyUI has none to choose from.",
+        code="value_not_in_list",
+        near=close,
+    )
 
 
 def _is(spec: InputSpec, value: object) -> str:

@@ -6,7 +6,7 @@ have it; what the host says of it gives type, range and choices, and never a nam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from comfy_mcp.workflow.accept import Kind
@@ -92,7 +92,7 @@ def inferred(graph: Graph, schemas: Schemas | None = None) -> Manifest:
 
 
 def _of_node(
-    node: Node, texts: dict[tuple[str, str], str], schemas: Schemas | None
+    node: Node, texts: Mapping[tuple[str, str], str], schemas: Schemas | None
 ) -> Iterator[tuple[Slot, _Meaning]]:
     for name, value in sorted(node.inputs.items()):
         if as_link(value) is not None or not isinstance(value, str | int | float):
@@ -103,7 +103,7 @@ def _of_node(
 
 
 def _meaning(
-    node: Node, name: str, value: object, texts: dict[tuple[str, str], str]
+    node: Node, name: str, value: object, texts: Mapping[tuple[str, str], str]
 ) -> _Meaning | None:
     role = texts.get((node.id, name))
     if role is not None:

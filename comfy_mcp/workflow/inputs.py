@@ -16,7 +16,7 @@ from comfy_mcp.workflow.graph import Graph, Node
 from comfy_mcp.workflow.manifest import Parameter, Target
 from comfy_mcp.workflow.schema import InputSpec, Schemas
 
-__all__ = ["Slot", "ordered", "parameter", "spec_of", "takes"]
+__all__ = ["UPLOADS", "Slot", "ordered", "parameter", "spec_of", "takes"]
 
 _KINDS: dict[str, Kind] = {
     "INT": "integer",
@@ -24,7 +24,7 @@ _KINDS: dict[str, Kind] = {
     "BOOLEAN": "boolean",
     "STRING": "string",
 }
-_UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
+UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _LONGEST = 200
 _MOST_CHOICES = 1000
@@ -58,7 +58,7 @@ def spec_of(node: Node, name: str, schemas: Schemas | None) -> InputSpec | None:
 
 
 def takes(spec: InputSpec) -> str:
-    """What *spec* takes, in a few words: ``INT 1 to 9``, ``one of: a, b``, ``a link to a MODEL``."""
+    """What *spec* takes, in a few words: ``INT 1 to 9``, ``one of: a, b``, ``a link to X``."""
     if spec.choices is not None:
         return f"one of: {listed([str(each) for each in spec.choices])}"
     if not spec.holds_value:
@@ -121,12 +121,12 @@ def _shape(slots: Sequence[Slot], kind: Kind | None) -> dict[str, Any]:
 
 
 def _told(specs: Sequence[InputSpec]) -> Kind | None:
-    kinds = {_kind(spec) for spec in specs}
+    kinds: set[Kind | None] = {_kind(spec) for spec in specs}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def _kind(spec: InputSpec) -> Kind | None:
-    if any(spec.options.get(each) for each in _UPLOADS):
+    if any(spec.options.get(each) for each in UPLOADS):
         return "image"
     if spec.choices is not None:
         return "choice"

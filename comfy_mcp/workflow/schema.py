@@ -238,38 +238,36 @@ class _Reading:
 
     def input(self, name: str, told: object, deepest: int, *, required: bool) -> InputSpec | None:
         spec = _list(told)
-        listed = bool(spec) and _is_list(spec[0])
-        if not spec or self.left <= 0 or not (listed or isinstance(spec[0], str)):
+        first: object = spec[0] if spec else None
+        if self.left <= 0 or not (_is_list(first) or isinstance(first, str)):
             return None
         self.left -= 1
         options = _object(spec[1]) if len(spec) > 1 else {}
-        told_kind = "COMBO" if listed else spec[0]
+        listed = _is_list(first)
+        word = first if isinstance(first, str) else "COMBO"
         slot = options.get("slotType")
-        kind = slot if told_kind == DYNAMIC_SLOT and isinstance(slot, str) else told_kind
+        kind = slot if word == DYNAMIC_SLOT and isinstance(slot, str) else word
+        deep = word if deepest else ""
         return InputSpec(
             name=name,
             kind=kind,
-            required=required and told_kind != DYNAMIC_SLOT,
-            choices=_choices(kind, spec[0] if listed else options.get("options")),
+            required=required and word != DYNAMIC_SLOT,
+            choices=_choices(kind, first if listed else options.get("options")),
             options=options,
+            branches=self.branches(name, options, deepest - 1) if deep == DYNAMIC_COMBO else {},
+            grown=tuple(self.grown(name, options, deepest - 1)) if deep == AUTOGROW else (),
+            beside=tuple(self.beside(name, options, deepest - 1)) if deep == DYNAMIC_SLOT else (),
             listed=listed,
-            **(self.within(name, told_kind, options, deepest - 1) if deepest else {}),
         )
 
-    def within(self, name: str, kind: str, options: Mapping[str, Any], deepest: int) -> Any:
-        """The inputs that a dynamic one brings with it."""
-        if kind == DYNAMIC_COMBO:
-            return {"branches": self.branches(name, options, deepest)}
-        if kind == AUTOGROW:
-            return {"grown": tuple(self.grown(name, _object(options.get("template")), deepest))}
-        if kind == DYNAMIC_SLOT:
-            groups = _object(options.get("inputs"))
-            return {"beside": tuple(self.inputs(groups, {}, f"{name}.", deepest))}
-        return {}
+    def beside(self, name: str, options: Mapping[str, Any], deepest: int) -> Iterator[InputSpec]:
+        """What a dynamic slot brings with it."""
+        return self.inputs(_object(options.get("inputs")), {}, f"{name}.", deepest)
 
     def branches(
         self, name: str, options: Mapping[str, Any], deepest: int
     ) -> dict[str, tuple[InputSpec, ...]]:
+        """What a dynamic combo takes besides, by its choices."""
         found: dict[str, tuple[InputSpec, ...]] = {}
         for number, each in enumerate(_list(options.get("options"))):
             key = _object(each).get("key")
@@ -279,7 +277,9 @@ class _Reading:
             found[mark] = tuple(self.inputs(groups, {}, f"{name}.", deepest))
         return found
 
-    def grown(self, name: str, template: Mapping[str, Any], deepest: int) -> Iterator[InputSpec]:
+    def grown(self, name: str, options: Mapping[str, Any], deepest: int) -> Iterator[InputSpec]:
+        """What a growing input may become."""
+        template = _object(options.get("template"))
         least = template.get("min")
         least = least if isinstance(least, int) else 0
         for must, told in _first(_object(template.get("input"))):

@@ -57,10 +57,19 @@ def test_no_path_that_leads_elsewhere_is_a_name_of_any_source(path: str) -> None
 @pytest.mark.parametrize(
     "name",
     [
-        *("Poster", "pöster", "pоster", "poster.json", "%2e%2e", "po ster", "saved/", "/saved/x"),
+        *(
+            "Poster",
+            "pöster",
+            "p\u043ester",
+            "poster.json",
+            "%2e%2e",
+            "po ster",
+            "saved/",
+            "/saved/x",
+        ),
         *("Saved/poster", "SAVED/poster", "saved//poster", "saved/a/b", "saved/Poster"),
         *("host", "host/", "template/a/b/c", "library/poster", "x/y", "p" * 65, "_a", "-a"),
-        *("saved\u2215poster", "saved%2fposter", "ｐoster", "poster\n"),
+        *("saved\u2215poster", "saved%2fposter", "\uff50oster", "poster\n"),
     ],
 )
 def test_what_only_looks_like_a_name_is_none(name: str) -> None:

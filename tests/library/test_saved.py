@@ -115,7 +115,17 @@ def test_what_was_deleted_is_gone(saved: SavedWorkflows, folder: Path) -> None:
     "name",
     [
         *("..", "../card", "/etc/card", "a/b", "C:\\card", "\\\\server\\x", "con", "lpt1"),
-        *("card\x00", "card\n", "%2e%2e%2fcard", "Card", "cаrd", "x" * 65, "", ".lock", "card.json"),
+        *(
+            "card\x00",
+            "card\n",
+            "%2e%2e%2fcard",
+            "Card",
+            "c\u0430rd",
+            "x" * 65,
+            "",
+            ".lock",
+            "card.json",
+        ),
     ],
 )
 def test_a_name_that_is_no_name_writes_nothing(
@@ -133,9 +143,7 @@ def test_what_is_too_big_is_not_written(saved: SavedWorkflows, folder: Path) -> 
     assert not folder.exists()
 
 
-def test_a_grant_can_save_so_many_and_others_still_can(
-    saved: SavedWorkflows, folder: Path
-) -> None:
+def test_a_grant_can_save_so_many_and_others_still_can(saved: SavedWorkflows, folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o700)
     body = json.dumps({"saved_by": "ann", "saved_ms": 1, **parts()})
     for number in range(MOST_EACH):

@@ -31,6 +31,12 @@ def test_without_a_query_the_operators_come_first_then_what_was_saved() -> None:
     assert names(ranked(mixed, " ,;!")) == names(ranked(mixed, ""))
 
 
+def test_a_source_may_have_an_order_of_its_own() -> None:
+    popular = [Entry(f"template/{n}", Source.TEMPLATE, place=place) for place, n in enumerate("ba")]
+
+    assert names(ranked(popular, "")) == ["template/b", "template/a"]
+
+
 def test_a_name_counts_more_than_a_title_a_title_more_than_tags_and_these_than_the_rest() -> None:
     found = ranked(
         [

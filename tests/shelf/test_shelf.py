@@ -1,4 +1,4 @@
-"""Promise: one name, one workflow, wherever it is kept; what cannot be reached hides nothing else."""
+"""Promise: one name, one workflow, wherever it is; what cannot be reached hides nothing else."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ async def test_saved_workflows_are_seen_by_their_own_grant_only(room: Room) -> N
     [
         *("host/../secret", "host//etc/passwd", "host/..%2fsecret", "host/a\\..\\b", "host/C:/x"),
         *("host/\x00", "template/../index", "template/a/b/c", "saved/../../x", "../own", "/own"),
-        *("own/", "own.json", "template/", "host/", "x" * 5_000, "ｏwn", "host/plain\n"),
+        *("own/", "own.json", "template/", "host/", "x" * 5_000, "\uff4fwn", "host/plain\n"),
     ],
 )
 async def test_a_name_that_leads_elsewhere_is_asked_of_nobody(room: Room, name: str) -> None:
@@ -191,7 +191,7 @@ async def test_a_name_that_leads_elsewhere_is_asked_of_nobody(room: Room, name: 
 
     await refusal(room, name)
 
-    assert not [seen.path for seen in room.comfyui.seen if "json" in seen.path.split("index")[-1]]
+    assert room.comfyui.seen == []
 
 
 async def test_only_what_the_host_lists_is_fetched_and_only_as_it_is_written(room: Room) -> None:
@@ -199,7 +199,7 @@ async def test_only_what_the_host_lists_is_fetched_and_only_as_it_is_written(roo
     room.put("user/default/secret.json", card())
 
     assert 'Did you mean "host/plain"?' in await refusal(room, "host/Plain")
-    assert "There is no workflow" in await refusal(room, "host/..secret")
+    assert "There is no workflow" in await refusal(room, "host/secret")
     assert 'Did you mean "template/first_steps"?' in await refusal(room, "template/first_step")
     assert "There is no workflow" in await refusal(room, "template/index")
     assert "There is no workflow" in await refusal(room, "template/Some-Pack/other")
@@ -274,9 +274,7 @@ async def test_a_broken_file_of_the_host_is_named_with_its_fault(
     assert words in message
 
 
-async def test_a_listing_is_kept_for_a_moment_and_then_asked_anew(
-    room: Room, clock: Clock
-) -> None:
+async def test_a_listing_is_kept_for_a_moment_and_then_asked_anew(room: Room, clock: Clock) -> None:
     room.put("user/default/workflows/a.json", card())
     assert await names(room, Source.HOST) == ["host/a"]
 

@@ -15,9 +15,11 @@ from comfy_mcp.store import (
     UNIT,
     Admission,
     Admitted,
+    AdmittedTogether,
     Charge,
     NewApproval,
     NewJob,
+    NewSweep,
     Refund,
     Ruling,
     SlotCap,
@@ -94,6 +96,31 @@ async def flood(store: SqliteStore, name: str, count: int) -> None:
     tell(await store.admit(asking(name, admitted, 10**9)))
 
 
+def a_sweep(name: str, number: int, most: int, size: int = 4) -> tuple[NewSweep, list[Admission]]:
+    """So many runs that are let in together, of *most* calls that there may be."""
+    charge = Charge("calls", "*", UNIT, most * UNIT, 60_000, "/limits/0")
+    runs = [a_run(f"{name}-{number}", one, charge) for one in range(size)]
+    return NewSweep(f"swp_{name}_{number}", "ann", "host", "txt2img", "{}"), runs
+
+
+async def together(store: SqliteStore, name: str, count: int) -> None:
+    """Make one sweep after another; tell how many were let in."""
+    done = 0
+    for number in range(count):
+        sweep, runs = a_sweep(name, number, MOST)
+        answer = await store.admit_together(tuple(runs), sweep)
+        done += isinstance(answer, AdmittedTogether)
+    tell(done)
+
+
+async def together_for_ever(store: SqliteStore, name: str, count: int) -> None:
+    while True:
+        sweep, runs = a_sweep(name, count, 10**9)
+        assert isinstance(await store.admit_together(tuple(runs), sweep), AdmittedTogether)
+        count += 1
+        tell(sweep.sweep_id)
+
+
 async def record(store: SqliteStore, name: str, count: int) -> None:
     for number in range(count):
         await store.record(NOW + number, {"by": name, "number": number})
@@ -161,6 +188,8 @@ WORK = {
     "flood": flood,
     "for-ever": for_ever,
     "record": record,
+    "together": together,
+    "together-for-ever": together_for_ever,
 }
 
 if __name__ == "__main__":

@@ -90,6 +90,21 @@ async def test_eight_processes_let_exactly_the_maximum_through(
     await store.close()
 
 
+async def test_eight_processes_let_exactly_as_many_sweeps_through_as_fit(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    processes = [started("together", name, 5) for name in EIGHT]
+    go(*processes)
+
+    # Of four runs each: five times four are the maximum, and none is let in by halves.
+    assert sum(int(ended(process)[0]) for process in processes) == 5
+    store = SqliteStore(tmp_path / "state")
+    assert await counted(store) == (20, 20, 20)
+    sweeps = await store.sweeps("host", "ann", count=99)
+    assert [len(sweep.prompt_ids) for sweep in sweeps] == [4] * 5
+    await store.close()
+
+
 async def test_slots_and_budget_that_change_hands_are_never_taken_twice(
     started: Callable[..., Process], tmp_path: Path
 ) -> None:
@@ -142,6 +157,30 @@ async def test_a_process_killed_while_it_writes_leaves_a_whole_state(
         rows, jobs, calls = await counted(store)
         assert rows == jobs == calls
         assert told <= rows <= told + 2 * (number + 1)
+    await store.close()
+
+
+async def test_a_process_killed_while_it_writes_sweeps_leaves_them_whole(
+    started: Callable[..., Process], tmp_path: Path
+) -> None:
+    told: set[str] = set()
+    for number, lines in enumerate((1, 2, 7, 40)):
+        victim = started("together-for-ever", f"v{number}", 0)
+        go(victim)
+        assert victim.stdout is not None
+        heard = [victim.stdout.readline() for _ in range(lines)]
+        victim.kill()
+        victim.wait(timeout=BOUND_S)
+        told |= set("".join([*heard, victim.stdout.read()]).split())
+
+    store = SqliteStore(tmp_path / "state")
+    sweeps = {row.sweep_id: row for row in await store.sweeps("host", "ann", count=9_999)}
+    assert told <= sweeps.keys()
+    assert len(sweeps) <= len(told) + 4
+    for row in sweeps.values():
+        assert [job.place for job in await store.sweep_jobs(row.sweep_id)] == [0, 1, 2, 3]
+    all_of_them = 4 * len(sweeps)
+    assert await counted(store) == (all_of_them,) * 3
     await store.close()
 
 

@@ -27,7 +27,7 @@ def test_a_broken_file_is_named_without_parameters(tmp_path: Path) -> None:
 
     words = library_in_words(Library((tmp_path,)))
 
-    assert words.splitlines()[1:] == ["broken", "plain()"]
+    assert words.splitlines()[1:] == ["broken", "plain(batch_size, height, width)"]
 
 
 def test_a_large_library_is_cut_at_a_line(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def routes(engine: Engine) -> list[web.RouteDef]:
         web.get("/models", handlers.model_folders),
         web.get("/models/{folder}", handlers.models),
         web.get("/embeddings", handlers.embeddings),
-        *_empty(("/extensions", []), ("/settings", {}), ("/i18n", {}), ("/workflow_templates", {})),
+        *_empty(("/extensions", []), ("/settings", {}), ("/i18n", {})),
         *_empty(("/users", {"storage": "server", "migrated": True})),
     ]
     if engine.profile.feature_flags:

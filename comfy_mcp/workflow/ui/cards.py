@@ -1,71 +1,62 @@
-"""What the file and the host together say about each node: its widgets and its sockets."""
+"""What a file and the host together say about a node: its widgets and its inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comfy_mcp.workflow.schema import AUTOGROW, DYNAMIC_COMBO, MATCH, InputSpec, NodeSchema, Schemas
 from comfy_mcp.workflow.ui.parts import Board, Socket, UiNode
+from comfy_mcp.workflow.ui.reading import is_object
 from comfy_mcp.workflow.ui.widgets import Widget, is_widget, widgets
 
-__all__ = ["Card", "Cards"]
+__all__ = ["Card", "Cards", "kind_of_input"]
 
 
 @dataclass(slots=True)
 class Card:
-    """One node with its class; *widgets* by name, in the editor's order."""
+    """One node and its class; *widgets* by name, in the editor's order."""
 
     node: UiNode
     schema: NodeSchema
     widgets: dict[str, Widget]
 
     def inputs(self) -> list[Socket]:
-        """Its inputs in the editor's order; those of the file that its class no longer has last."""
+        """Its inputs in the editor's order: links', widgets', and what only the file knows.
+
+        Of the latter those that were a widget, or belong to a choice not taken, are gone.
+        """
         saved = {socket.name: socket for socket in self.node.inputs}
-        specs = list(_active(self.schema, self.widgets))
-        specs.sort(key=is_widget)
+        specs = list(_active(self.schema.inputs, self.widgets))
+        grown = {each.name for spec in specs for each in spec.grown if not each.required}
         own: dict[str, Socket] = {}
-        for spec in specs:
-            if spec.kind == AUTOGROW or spec.options.get("socketless"):
-                continue
+        for spec in sorted(specs, key=is_widget):
+            hidden = spec.kind == AUTOGROW or spec.options.get("socketless")
             told = saved.get(spec.name)
-            if told is None and spec.name in self._grown and not spec.required:
-                continue
-            own[spec.name] = Socket(
-                spec.name, _kind(spec), told.link if told else None, widget=spec.name if is_widget(spec) else None
-            )
-        groups = [f"{spec.name}." for spec in self.schema.inputs if spec.kind == DYNAMIC_COMBO]
+            if not hidden and (told is not None or spec.name not in grown):
+                link = told.link if told is not None else None
+                own[spec.name] = Socket(spec.name, kind_of_input(spec), link)
+        groups = tuple(f"{spec.name}." for spec in specs if spec.kind == DYNAMIC_COMBO)
         for name, socket in saved.items():
-            stale = socket.widget is not None or any(name.startswith(each) for each in groups)
-            if name not in own and not stale:
-                own[name] = socket
+            if socket.widget is None and not name.startswith(groups):
+                own.setdefault(name, socket)
         return list(own.values())
 
-    @property
-    def _grown(self) -> set[str]:
-        return {
-            each.name
-            for spec in _active(self.schema, self.widgets)
-            for each in spec.grown
-        }
-
     def output_kind(self, slot: int) -> str:
-        """The type of an output."""
-        if slot < len(self.schema.outputs):
-            return self.schema.outputs[slot].kind
-        return self.node.outputs[slot].kind if slot < len(self.node.outputs) else "*"
+        """The type of an output; ``*`` where the class has no such output."""
+        outputs = self.schema.outputs
+        return outputs[slot].kind if slot < len(outputs) else "*"
 
-    def widget_at(self, socket: str) -> str | None:
-        """The widget that an input stands for."""
-        if socket in self.widgets:
-            return socket
-        told = next((each.widget for each in self.node.inputs if each.name == socket), None)
+    def widget_at(self, name: str) -> str | None:
+        """The widget that the input *name* stands for."""
+        if name in self.widgets:
+            return name
+        told = next((each.widget for each in self.node.inputs if each.name == name), None)
         return told if told in self.widgets else None
 
-    def socket_of(self, widget: str) -> str | None:
-        """The input that a widget has; None: it has none."""
+    def input_of(self, widget: str) -> str | None:
+        """The input that can stand for a widget."""
         found = self.widgets.get(widget)
         if found is None or found.control or found.spec.options.get("socketless"):
             return None
@@ -83,38 +74,38 @@ class Cards:
         """That of a node of *board*; None: there is no such node, or the host lacks its class."""
         key = (board.id, node_id)
         if key not in self._found:
-            self._found[key] = self._made(board.nodes.get(node_id))
+            node = board.nodes.get(node_id)
+            schema = self._schemas.get(node.type) if node is not None else None
+            made = None
+            if node is not None and schema is not None:
+                made = Card(node, schema, widgets(schema, node.values, node.named))
+            self._found[key] = made
         return self._found[key]
 
-    def _made(self, node: UiNode | None) -> Card | None:
-        schema = self._schemas.get(node.type) if node is not None else None
-        if node is None or schema is None:
-            return None
-        return Card(node, schema, widgets(schema, node.values))
-
     def hold(self, board: Board, node_id: str, name: str, value: Any) -> None:
-        """Let a widget hold *value* instead of what the file says."""
+        """Let the widget of the input *name*, if it has one, hold *value* instead."""
         card = self.card(board, node_id)
-        if card is not None and name in card.widgets:
-            old = card.widgets[name]
-            card.widgets[name] = Widget(name, value, old.spec, old.drawn)
+        widget = card.widget_at(name) if card is not None else None
+        if card is not None and widget is not None:
+            card.widgets[widget] = replace(card.widgets[widget], value=value)
 
 
-def _active(schema: NodeSchema, held: dict[str, Widget]) -> Iterator[InputSpec]:
-    waiting = list(reversed(schema.inputs))
+def _active(specs: tuple[InputSpec, ...], held: Mapping[str, Widget]) -> Iterator[InputSpec]:
+    """The inputs that there are with these widgets; of a choice that nobody knows none."""
+    waiting = list(reversed(specs))
     while waiting:
         spec = waiting.pop()
         yield spec
         waiting.extend(reversed(spec.grown))
-        if spec.branches and spec.name in held:
-            value = held[spec.name].value
-            branch = spec.branches.get(value, ()) if isinstance(value, str) else ()
-            waiting.extend(reversed(branch))
+        value = held[spec.name].value if spec.name in held else None
+        if isinstance(value, str):
+            waiting.extend(reversed(spec.branches.get(value, ())))
 
 
-def _kind(spec: InputSpec) -> str:
-    if spec.kind == MATCH:
-        template = spec.options.get("template")
-        allowed = template.get("allowed_types") if isinstance(template, dict) else None
-        return allowed if isinstance(allowed, str) else "*"
-    return spec.kind
+def kind_of_input(spec: InputSpec) -> str:
+    """The types that may be linked to an input, with commas between them."""
+    if spec.kind != MATCH:
+        return spec.kind
+    template = spec.options.get("template")
+    allowed = template.get("allowed_types") if is_object(template) else None
+    return allowed if isinstance(allowed, str) else "*"

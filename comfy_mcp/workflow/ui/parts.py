@@ -44,7 +44,10 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class UiNode:
-    """One node; *values* are its widgets' values, by position or by name; None: none were saved."""
+    """One node; *values* are its widgets' values by position, *named* those by name.
+
+    Newer files have both, some extensions save by name only.
+    """
 
     id: str
     type: str
@@ -52,7 +55,8 @@ class UiNode:
     title: str | None = None
     inputs: tuple[Socket, ...] = ()
     outputs: tuple[Socket, ...] = ()
-    values: tuple[Any, ...] | Mapping[str, Any] | None = None
+    values: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict[str, Any])
     properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -83,7 +87,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Nodes and links; *inputs* and *outputs* are those of a subgraph; *entry*, its inputs' node."""
+    """Nodes and links; a subgraph has *inputs* and *outputs*, and a node *entry* for the former."""
 
     id: str
     name: str

@@ -66,9 +66,7 @@ def in_order(workflow: Workflow) -> list[Board]:
 
 
 def _within(workflow: Workflow, board: Board) -> Iterator[Board]:
-    return (
-        inner for node in board.nodes.values() if (inner := workflow.inside(node)) is not None
-    )
+    return (inner for node in board.nodes.values() if (inner := workflow.inside(node)) is not None)
 
 
 def _circle(workflow: Workflow, open_: list[str], again: Board) -> str:
@@ -83,7 +81,7 @@ def laid_out(workflow: Workflow) -> list[Place]:
     Raises:
         WorkflowError: there would be too many nodes, or a subgraph contains itself.
     """
-    _count(workflow, in_order(workflow))
+    _count(in_order(workflow))
     places = [Place(workflow.root)]
     for place in places:
         for node in place.board.nodes.values():
@@ -95,7 +93,7 @@ def laid_out(workflow: Workflow) -> list[Place]:
     return places
 
 
-def _count(workflow: Workflow, boards: list[Board]) -> None:
+def _count(boards: list[Board]) -> None:
     """Refuse before unfolding: nodes of subgraphs count as often as they are used."""
     sizes: dict[str, int] = {}
     for board in boards:

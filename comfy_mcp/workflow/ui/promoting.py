@@ -46,23 +46,25 @@ class Host:
 class Hosts:
     """The inputs of all boards and the subgraph nodes on them."""
 
-    def __init__(self, workflow: Workflow, boards: list[Board], cards: Cards) -> None:
-        """*boards*: each after those within it."""
+    def __init__(self, workflow: Workflow, cards: Cards) -> None:
         self.cards = cards
+        self._workflow = workflow
         self._entries: dict[str, list[Entry]] = {}
         self._names: dict[str, dict[str, int]] = {}
         self._feeds: dict[str, dict[tuple[str, str], int]] = {}
         self._shown: dict[tuple[str, int], tuple[str, str]] = {}
         self._hosts: dict[tuple[str, str], Host] = {}
-        for board in boards:
-            self._read(board)
-            for node in board.nodes.values():
-                inside = workflow.inside(node)
-                if inside is not None:
-                    links = {socket.name: socket.link for socket in node.inputs}
-                    self._add(board, Host(node, inside, links))
-            for index in range(len(board.inputs)):
-                self._show(board, index)
+
+    def read(self, board: Board) -> None:
+        """Take *board* in; those within it were taken in before."""
+        self._read(board)
+        for node in board.nodes.values():
+            inside = self._workflow.inside(node)
+            if inside is not None:
+                links = {socket.name: socket.link for socket in node.inputs}
+                self._add(board, Host(node, inside, links))
+        for index in range(len(board.inputs)):
+            self._show(board, index)
 
     def of(self, board: Board) -> Iterator[Host]:
         """The subgraph nodes on *board*."""
@@ -137,8 +139,7 @@ class Hosts:
 
     def _add(self, board: Board, host: Host) -> None:
         """A subgraph node with the values that it has by position, by name, or put aside."""
-        saved = iter(host.node.values if isinstance(host.node.values, tuple) else ())
-        named = host.node.values if isinstance(host.node.values, Mapping) else {}
+        saved, named = iter(host.node.values), host.node.named
         aside = _put_aside(host.node.properties)
         for index, entry in enumerate(self._entries[host.inside.id]):
             if self.shown(host.inside, index) is None:
@@ -168,7 +169,10 @@ def _put_aside(properties: Mapping[str, Any]) -> dict[str, Any]:
     told = properties.get("proxyWidgetErrorQuarantine")
     for each in reversed(told if is_list(told) else []):
         entry = each.get("originalEntry") if is_object(each) else None
-        if is_list(entry) and len(entry) > 1 and entry[0] == "-1" and isinstance(entry[1], str):
-            if each.get("hostValue") is not None:
-                found[entry[1]] = each["hostValue"]
+        value = each.get("hostValue") if is_object(each) else None
+        match entry if is_list(entry) else ():
+            case ["-1", str(name), *_] if value is not None:
+                found[name] = value
+            case _:
+                pass
     return found

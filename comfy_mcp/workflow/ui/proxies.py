@@ -62,7 +62,7 @@ def _named(node: UiNode) -> list[_Named]:
             told = json.loads(told)
         except (ValueError, RecursionError):
             return []
-    saved = node.values if isinstance(node.values, tuple) else ()
+    saved = node.values
     found: list[_Named] = []
     for at, each in enumerate(told if is_list(told) else ()):
         parts = each if is_list(each) and all(isinstance(part, str) for part in each) else []
@@ -148,6 +148,5 @@ def _show_primitive(hosts: Hosts, host: Host, primitive: UiNode, several: list[_
     index = hosts.index(board, name)
     if index is None:
         index = hosts.grow(board, name, "*", fed)
-    saved = primitive.values if isinstance(primitive.values, tuple) else ()
     told = [each.value for each in several if each.value is not UNSET]
-    _hold(host, index, next(iter([*told, *saved]), UNSET))
+    _hold(host, index, next(iter([*told, *primitive.values]), UNSET))

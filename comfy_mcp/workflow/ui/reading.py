@@ -126,9 +126,8 @@ def read_node(raw: object, where: str) -> UiNode:
             node_id=node_id,
         )
     name = f"{where}, node {node_id} ({shown(kind)})"
-    mode, values, properties = (
-        raw.get(key) for key in ("mode", "widgets_values", "properties")
-    )
+    mode, properties = raw.get("mode"), raw.get("properties")
+    values, named = raw.get("widgets_values"), raw.get("widgets_values_named")
     return UiNode(
         id=node_id,
         type=kind,
@@ -136,25 +135,19 @@ def read_node(raw: object, where: str) -> UiNode:
         title=_text(raw.get("title")) or None,
         inputs=tuple(_sockets(raw.get("inputs"), f'{name}, "inputs"', node_id)),
         outputs=tuple(_sockets(raw.get("outputs"), f'{name}, "outputs"', node_id)),
-        values=_values(values, raw.get("widgets_values_named")),
+        values=tuple(values) if is_list(values) else (),
+        named=values if is_object(values) else named if is_object(named) else {},
         properties=properties if is_object(properties) else {},
     )
-
-
-def _values(told: object, named: object) -> tuple[Any, ...] | Mapping[str, Any] | None:
-    """As the editor: what was saved by position counts, if there is such."""
-    if is_list(told):
-        return tuple(told)
-    if is_object(told):
-        return told
-    return named if is_object(named) else None
 
 
 def _sockets(told: object, where: str, node_id: str) -> Iterator[Socket]:
     if told is None:
         return
     if not is_list(told):
-        raise WorkflowError(f"{where}: it is {kind_of(told)}, not a list. {_AGAIN}", node_id=node_id)
+        raise WorkflowError(
+            f"{where}: it is {kind_of(told)}, not a list. {_AGAIN}", node_id=node_id
+        )
     for raw in told:
         if not is_object(raw):
             raise WorkflowError(

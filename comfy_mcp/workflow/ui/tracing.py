@@ -1,4 +1,10 @@
-"""Where what comes into an input comes from: through reroutes, bypassed nodes and subgraphs."""
+"""Where what comes into an input comes from: through reroutes, bypassed nodes and subgraphs.
+
+The rules are those of the editor. A muted node gives nothing. A bypassed one gives on the input at
+the same place if its type fits, else the first of exactly the wanted type, else the first that
+fits. Unlike the editor, which loses it, the value of a primitive node is followed through reroutes
+and into subgraphs.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +13,20 @@ from typing import Any
 
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.workflow.flaws import shown
-from comfy_mcp.workflow.ui.cards import Cards
-from comfy_mcp.workflow.ui.parts import Mode, Socket, UiNode, Workflow
+from comfy_mcp.workflow.schema import Schemas
+from comfy_mcp.workflow.ui.parts import Mode, Socket, UiNode
 from comfy_mcp.workflow.ui.places import Place
 from comfy_mcp.workflow.ui.promoting import PRIMITIVE, UNSET, Hosts
+from comfy_mcp.workflow.ui.virtual import GET, REROUTES, SET, is_virtual
 
-__all__ = ["REROUTES", "VIRTUAL", "Output", "Tracer"]
+__all__ = ["Source", "Tracer"]
 
-REROUTES = frozenset({"Reroute"})
-VIRTUAL = frozenset({"Note", "MarkdownNote", PRIMITIVE, *REROUTES})
-"""Nodes that only the editor knows: none of them is run."""
+_ANY = frozenset({"", "*"})
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """An output of a node that runs, or a value."""
+class Source:
+    """An output of a node that runs; or a *value*."""
 
     node_id: str = ""
     slot: int = 0
@@ -30,145 +35,169 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """A point on the way: an input by name or an output by its number."""
+    """A point on the way upstream: the input *name* of a node, or without one its output *slot*.
+
+    *kind* is the type that is wanted there.
+    """
 
     place: Place
     node: UiNode
-    kind: str | None
+    kind: str
     name: str | None = None
     slot: int = 0
 
 
 class Tracer:
-    """Follows links upstream; what was once found out is known."""
+    """Follows links upstream; a way once gone is known."""
 
-    def __init__(self, workflow: Workflow, cards: Cards, hosts: Hosts) -> None:
-        self._workflow = workflow
-        self._cards = cards
+    def __init__(self, schemas: Schemas, hosts: Hosts) -> None:
+        self._schemas = schemas
+        self._cards = hosts.cards
         self._hosts = hosts
-        self._known: dict[tuple[int, str, str | None, int, str | None], Output | None] = {}
+        self._known: dict[tuple[object, ...], Source | None] = {}
+        self._setters: dict[str, dict[str, UiNode]] = {}
 
-    def inputs(self, place: Place, node: UiNode) -> list[Socket]:
-        """The inputs of a node in the editor's order."""
-        if self._workflow.inside(node) is not None:
-            return [
-                Socket(each.name, each.kind, self._hosts.link(place.board, node.id, at))
-                for at, each in enumerate(self._hosts.entries(self._workflow.boards[node.type]))
-            ]
-        card = self._cards.card(place.board, node.id)
-        return list(node.inputs) if card is None else card.inputs()
-
-    def source(self, place: Place, node: UiNode, socket: Socket) -> Output | None:
+    def source(self, place: Place, node: UiNode, socket: Socket) -> Source | None:
         """What comes into an input, if anything does.
 
         Raises:
             WorkflowError: the way there goes in a circle.
         """
-        at: _At | None = _At(place, node, socket.kind, socket.name)
-        passed: dict[tuple[int, str, str | None, int, str | None], None] = {}
-        found: Output | None = None
-        while at is not None:
-            key = (id(at.place), at.node.id, at.name, at.slot, at.kind)
-            if key in self._known:
-                found = self._known[key]
-                break
+        following: _At | Source | None = _At(place, node, socket.kind, socket.name)
+        passed: dict[tuple[object, ...], None] = {}
+        while isinstance(following, _At):
+            at = following
+            key: tuple[object, ...] = (id(at.place), at.node.id, at.name, at.slot, at.kind)
             if key in passed:
                 raise _circle(place, node, socket, at)
-            passed[key] = None
-            following = self._step(at)
-            if isinstance(following, Output):
-                found = following
+            if key in self._known:
+                following = self._known[key]
                 break
-            at = following
+            passed[key] = None
+            following = self._up(at, at.name) if at.name is not None else self._through(at)
         for key in passed:
-            self._known[key] = found
-        return found
+            self._known[key] = following
+        return following
 
-    def _step(self, at: _At) -> _At | Output | None:
-        return self._up(at) if at.name is not None else self._through(at)
-
-    def _up(self, at: _At) -> _At | Output | None:
+    def _up(self, at: _At, name: str) -> _At | Source | None:
         """From an input to the output that it is linked to."""
         place, board = at.place, at.place.board
-        assert at.name is not None  # noqa: S101 - only inputs come here
-        entry = self._hosts.feed(board, at.node.id, at.name)
+        entry = self._hosts.feed(board, at.node.id, name)
         if entry is not None and place.host is not None and place.outer is not None:
             return self._out(place.outer, place.host, entry)
-        link_id = self._link(at)
+        host = self._hosts.host(board, at.node.id)
+        if host is not None:
+            link_id = host.links.get(name)
+        else:
+            link_id = next((each.link for each in at.node.inputs if each.name == name), None)
         link = board.links.get(link_id) if link_id is not None else None
         origin = board.nodes.get(link.origin) if link is not None else None
         if link is None or origin is None:
             return None
         return _At(place, origin, at.kind, None, link.origin_slot)
 
-    def _link(self, at: _At) -> str | None:
-        board = at.place.board
-        inside = self._workflow.inside(at.node)
-        if inside is None:
-            return next((each.link for each in at.node.inputs if each.name == at.name), None)
-        names = [each.name for each in self._hosts.entries(inside)]
-        return self._hosts.link(board, at.node.id, names.index(at.name)) if at.name in names else None
+    def _out(self, place: Place, node: UiNode, index: int) -> _At | Source | None:
+        """Out of a subgraph: to what is linked to its node, or else to what that holds."""
+        host = self._hosts.host(place.board, node.id)
+        entries = self._hosts.entries(host.inside) if host is not None else []
+        if host is None or index >= len(entries):
+            return None
+        entry = entries[index]
+        fed = self._hosts.feed(place.board, node.id, entry.name)
+        if host.links.get(entry.name) is None and fed is None:
+            value = self._hosts.value(host, index)
+            return None if value is UNSET else Source(value=value)
+        return _At(place, node, entry.kind, entry.name)
 
-    def _out(self, place: Place, host: UiNode, entry: int) -> _At | Output | None:
-        """Out of a subgraph, to what comes into its node, or what that holds."""
-        several = self._hosts.entries(self._workflow.boards[host.type])
-        link = self._hosts.link(place.board, host.id, entry)
-        fed = self._hosts.feed(place.board, host.id, several[entry].name)
-        if link is None and fed is None:
-            value = self._hosts.value(place.board, host.id, entry)
-            return None if value is UNSET else Output(value=value)
-        return _At(place, host, several[entry].kind, several[entry].name)
-
-    def _through(self, at: _At) -> _At | Output | None:
+    def _through(self, at: _At) -> _At | Source | None:
         """From an output of a node to what gives it."""
         place, node = at.place, at.node
-        if node.mode == Mode.MUTED:
-            return None
         if node.mode == Mode.BYPASSED:
-            socket = self._passed(at)
-            return None if socket is None else _At(place, node, socket.kind, socket.name)
-        if node.id in place.inner:
-            return self._into(at, place.inner[node.id])
-        if node.type in REROUTES:
-            inputs = node.inputs
-            return _At(place, node, at.kind, inputs[0].name) if inputs else None
-        if node.type == PRIMITIVE:
-            held = node.values[0] if isinstance(node.values, tuple) and node.values else UNSET
-            return None if held is UNSET else Output(value=held)
-        return None if node.type in VIRTUAL else Output(place.id_of(node), at.slot)
+            return self._past(at)
+        if node.mode == Mode.MUTED or node.id in place.inner:
+            return None if node.mode == Mode.MUTED else self._into(at, place.inner[node.id])
+        if is_virtual(node.type, self._schemas):
+            return self._virtual(at)
+        return Source(place.id_of(node), at.slot)
 
-    def _into(self, at: _At, inner: Place) -> _At | Output | None:
+    def _virtual(self, at: _At) -> _At | Source | None:
+        """From an output of a node that only the editor knows."""
+        node = at.node
+        if node.type in REROUTES and node.inputs:
+            return _At(at.place, node, at.kind, node.inputs[0].name)
+        if node.type == PRIMITIVE and node.values:
+            return Source(value=node.values[0])
+        return self._got(at) if node.type == GET else None
+
+    def _into(self, at: _At, inner: Place) -> _At | Source | None:
+        """Into a subgraph: to what is linked to its output inside."""
         board = inner.board
-        port = board.outputs[at.slot] if at.slot < len(board.outputs) else None
-        link = next((board.links[each] for each in (port.links if port else ()) if each in board.links), None)
+        links = board.outputs[at.slot].links if at.slot < len(board.outputs) else ()
+        link = next((board.links[each] for each in links if each in board.links), None)
         if link is None:
             return None
         if link.origin == board.entry:
-            return self._out(at.place, at.node, link.origin_slot) if link.origin_slot < len(self._hosts.entries(board)) else None
+            return self._out(at.place, at.node, link.origin_slot)
         origin = board.nodes.get(link.origin)
         return None if origin is None else _At(inner, origin, at.kind, None, link.origin_slot)
 
-    def _passed(self, at: _At) -> Socket | None:
-        """The input that a bypassed node gives on instead of an output."""
-        inputs = self.inputs(at.place, at.node)
-        wanted, slot = at.kind or "*", at.slot
-        if wanted in {"*", ""}:
-            return (inputs[slot] if slot < len(inputs) else inputs[0]) if inputs else None
+    def _got(self, at: _At) -> _At | None:
+        """To the node that sets a name, here or where the subgraph is used."""
+        name = _name_of(at.node)
+        place: Place | None = at.place
+        while place is not None and name is not None:
+            board = place.board
+            if board.id not in self._setters:
+                several = (each for each in board.nodes.values() if each.type == SET)
+                self._setters[board.id] = {_name_of(each) or "": each for each in several}
+            found = self._setters[board.id].get(name)
+            if found is not None and found.inputs:
+                return _At(place, found, at.kind, found.inputs[0].name)
+            place = place.outer
+        return None
+
+    def _past(self, at: _At) -> _At | None:
+        """To the input that a bypassed node gives on."""
+        inputs = self._inputs(at.place, at.node)
         card = self._cards.card(at.place.board, at.node.id)
-        outputs = at.node.outputs
-        given = card.output_kind(slot) if card is not None else outputs[slot].kind if slot < len(outputs) else "*"
-        fits = [fit(each.kind, given) and fit(each.kind, wanted) for each in inputs]
-        if slot < len(inputs) and fits[slot]:
-            return inputs[slot]
-        exact = next((each for each in inputs if each.kind == wanted), None)
-        return exact or next((each for each, good in zip(inputs, fits, strict=True) if good), None)
+        if card is not None:
+            given = card.output_kind(at.slot)
+        else:
+            outputs = at.node.outputs
+            given = outputs[at.slot].kind if at.slot < len(outputs) else "*"
+        found = _chosen(inputs, at.slot, at.kind, given)
+        return None if found is None else _At(at.place, at.node, found.kind, found.name)
+
+    def _inputs(self, place: Place, node: UiNode) -> list[Socket]:
+        host = self._hosts.host(place.board, node.id)
+        if host is not None:
+            return [Socket(each.name, each.kind) for each in self._hosts.entries(host.inside)]
+        card = self._cards.card(place.board, node.id)
+        return list(node.inputs) if card is None else card.inputs()
 
 
-def fit(one: str, other: str) -> bool:
+def _chosen(inputs: list[Socket], slot: int, wanted: str, given: str) -> Socket | None:
+    at_place = inputs[slot] if slot < len(inputs) else None
+    if wanted in _ANY:
+        return at_place or next(iter(inputs), None)
+    fitting = (each for each in inputs if _fits(each.kind, given) and _fits(each.kind, wanted))
+    if at_place and _fits(at_place.kind, given) and _fits(at_place.kind, wanted):
+        return at_place
+    exact = next((each for each in inputs if each.kind == wanted), None)
+    return exact or next(fitting, None)
+
+
+def _fits(one: str, other: str) -> bool:
     """Whether the editor links these types: several have commas between them, ``*`` fits all."""
-    if one in {"", "*"} or other in {"", "*"} or one == other:
+    if one in _ANY or other in _ANY or one == other:
         return True
     return not {*one.lower().split(",")}.isdisjoint(other.lower().split(","))
+
+
+def _name_of(node: UiNode) -> str | None:
+    """The name that a node sets or gets."""
+    name = node.values[0] if node.values else None
+    return name if isinstance(name, str) else None
 
 
 def _circle(place: Place, node: UiNode, socket: Socket, at: _At) -> WorkflowError:
@@ -177,5 +206,5 @@ def _circle(place: Place, node: UiNode, socket: Socket, at: _At) -> WorkflowErro
     return WorkflowError(
         f"{name}: the way back to what feeds it goes in a circle at {by}. Cut one of the links.",
         node_id=place.id_of(node),
-        input_name=socket.name,
+        input_name=shown(socket.name),
     )

@@ -6,13 +6,22 @@ Source of the facts: what ComfyUI's frontend 1.49 does when it loads a file, cla
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from comfy_mcp.workflow.schema import AUTOGROW, DYNAMIC_COMBO, InputSpec, NodeSchema
 
-__all__ = ["CONTROL", "FIXED", "Widget", "control_of", "is_text", "is_widget", "kind_of_widget", "widgets"]
+__all__ = [
+    "FIXED",
+    "Given",
+    "Widget",
+    "is_text",
+    "is_widget",
+    "kind_of_widget",
+    "laid_out",
+    "widgets",
+]
 
 CONTROL = "control_after_generate"
 FIXED = "fixed"
@@ -41,6 +50,9 @@ _EMPTY: dict[str, Any] = {
 _NEVER_SAVED: dict[str, Any] = {"IMAGECOMPARE": ["", ""]}
 """Widgets that only show something, and what the editor sends for them."""
 
+_CONTROLS = frozenset({"", CONTROL})
+"""Names that several widgets of a node may have."""
+
 _SEEDS = frozenset({"seed", "noise_seed"})
 
 _BEFORE = {("Load3D", "image"): 3}
@@ -68,15 +80,24 @@ class Widget:
 
 
 @dataclass
-class _Saved:
+class Given:
     """The values of a file, given out one by one; what there is none for keeps its default."""
 
     values: deque[Any]
-    names: Mapping[str, Any] | None
+    names: Mapping[str, Any] | None = None
+    asked: list[str] = field(default_factory=list[str])
 
-    def next(self, name: str | None, default: Any) -> Any:
+    @classmethod
+    def of(cls, values: Iterable[Any], named: Mapping[str, Any]) -> Given:
+        """By position if there are such, else by name."""
+        by_place = deque(values)
+        return cls(by_place, None if by_place or not named else named)
+
+    def next(self, name: str, default: Any) -> Any:
+        """The value of the widget that comes next."""
+        self.asked.append(name)
         if self.names is not None:
-            return self.names.get(name, default) if name is not None else default
+            return self.names.get(name, default)
         return self.values.popleft() if self.values else default
 
 
@@ -98,7 +119,7 @@ def is_text(spec: InputSpec) -> bool:
     return kind_of_widget(spec) in {"STRING", "TEXTAREA", "MARKDOWN"}
 
 
-def control_of(spec: InputSpec) -> bool:
+def _control_of(spec: InputSpec) -> bool:
     """Whether a widget that says how it changes follows it."""
     kind = kind_of_widget(spec)
     if kind not in {"INT", "FLOAT", "COMBO"}:
@@ -108,14 +129,32 @@ def control_of(spec: InputSpec) -> bool:
 
 
 def widgets(
-    schema: NodeSchema, saved: tuple[Any, ...] | Mapping[str, Any] | None
+    schema: NodeSchema, saved: tuple[Any, ...], named: Mapping[str, Any]
 ) -> dict[str, Widget]:
-    """The widgets of a node of *schema* by name, in the editor's order, as a file with *saved* has
-    them: by position or by name.
+    """The widgets of a node of *schema* by name, in the editor's order, with the values of a file.
+
+    They count by position, as in the editor. Where the class has got or lost widgets since the file
+    was saved, those by name are right and those by position are not: then the former count.
     """
-    by_name = saved if isinstance(saved, Mapping) else None
-    values = deque(_migrated(schema, saved) if isinstance(saved, tuple) else ())
-    given = _Saved(values, by_name)
+    by_place = Given(deque(_migrated(schema, saved)))
+    found = laid_out(schema, by_place)
+    if not saved or _moved(by_place.asked, named):
+        stale = saved and any(value not in saved for value in named.values())
+        return found if stale or not named else laid_out(schema, Given(deque(), named))
+    return found
+
+
+def _moved(asked: list[str], named: Mapping[str, Any]) -> bool:
+    """Whether a widget had another place when the file was saved."""
+    now = {name: at for at, name in enumerate(name for name in asked if name not in _CONTROLS)}
+    then = {name: at for at, name in enumerate(name for name in named if name not in _CONTROLS)}
+    return any(then[name] != at for name, at in now.items() if name in then)
+
+
+def laid_out(
+    schema: NodeSchema, given: Given, name_of: Callable[[str], str] = str
+) -> dict[str, Widget]:
+    """The widgets of a node with the values that are *given*, by the names that *name_of* gives."""
     found: dict[str, Widget] = {}
     waiting = deque(schema.inputs)
     while waiting:
@@ -125,28 +164,27 @@ def widgets(
         elif (shows := _NEVER_SAVED.get(kind_of_widget(spec))) is not None:
             found[spec.name] = Widget(spec.name, shows, spec)
         elif is_widget(spec):
-            widget = _taken(schema.class_type, spec, given)
-            found[spec.name] = widget
+            widget = found[spec.name] = _taken(schema.class_type, spec, given, name_of)
             if isinstance(widget.value, str):
                 waiting.extendleft(reversed(spec.branches.get(widget.value, ())))
-            if control_of(spec):
+            if _control_of(spec):
                 found.setdefault(CONTROL, Widget(CONTROL, widget.drawn, spec, control=True))
     if schema.class_type == "CustomCombo" and "choice" in found:
         found |= {each.name: each for each in _own_choices(found["choice"].value, given)}
     return found
 
 
-def _taken(class_type: str, spec: InputSpec, given: _Saved) -> Widget:
+def _taken(class_type: str, spec: InputSpec, given: Given, name_of: Callable[[str], str]) -> Widget:
     for _ in range(_BEFORE.get((class_type, spec.name), 0)):
-        given.next(None, None)
+        given.next("", None)
     kind = kind_of_widget(spec)
-    value = _sound(class_type, spec, given.next(spec.name, _default(spec)))
+    value = _sound(class_type, spec, given.next(name_of(spec.name), _default(spec)))
     drawn = None
-    if control_of(spec):
+    if _control_of(spec):
         told = given.next(_control_name(spec), None)
         drawn = told if isinstance(told, str) else None
     for _ in range(_AFTER.get(kind, 0)):
-        given.next(None, None)
+        given.next("", None)
     return Widget(spec.name, value, spec, drawn)
 
 
@@ -154,8 +192,9 @@ def _sound(class_type: str, spec: InputSpec, value: Any) -> Any:
     """As the editor mends old files."""
     if value is None and spec.kind in {"COMBO", DYNAMIC_COMBO}:
         return spec.choices[0] if spec.choices else None
-    old = class_type in _SAMPLERS and spec.name == "sampler_name" and isinstance(value, str)
-    return value.removeprefix(_OLD_SAMPLER) if old else value
+    if class_type in _SAMPLERS and spec.name == "sampler_name" and isinstance(value, str):
+        return value.removeprefix(_OLD_SAMPLER)
+    return value
 
 
 def _default(spec: InputSpec) -> Any:
@@ -188,10 +227,11 @@ def _migrated(schema: NodeSchema, saved: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(value for value, gone in zip(saved, forced, strict=True) if not gone)
 
 
-def _own_choices(chosen: Any, given: _Saved) -> Iterator[Widget]:
+def _own_choices(chosen: Any, given: Given) -> Iterator[Widget]:
     """The choices that a person wrote into a CustomCombo, and which of them is chosen."""
     given.next("index", None)
-    names = [f"option{number}" for number in range(1, len(given.values) + 1)]
+    count = len(given.values) if given.names is None else len(given.names)
+    names = [f"option{number}" for number in range(1, count + 1)]
     options = [given.next(name, "") for name in names]
     index = options.index(chosen) if chosen in options else -1
     yield Widget("index", index, InputSpec("index", "INT", required=False))

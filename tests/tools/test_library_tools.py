@@ -1,0 +1,261 @@
+"""Promise: an agent finds, describes, keeps, runs and deletes workflows, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comfy_mcp.embedded import EmbeddedHost
+from tests.shelf.conftest import editor
+from tests.tools.desk import EVERYTHING, Sit, card, sent
+
+pytestmark = pytest.mark.anyio
+
+LIBRARY = ("list_workflows", "describe_workflow", "save_workflow", "delete_workflow")
+
+
+def policy(**rules: Any) -> dict[str, Any]:
+    tools = {**EVERYTHING["tools"], **{name: {} for name in LIBRARY}, **rules}
+    return {**EVERYTHING, "tools": tools}
+
+
+def put(host: EmbeddedHost, where: str, content: object) -> None:
+    path = host.folder / where
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*.json")}
+
+
+def size() -> dict[str, Any]:
+    return {
+        "name": "size",
+        "type": "integer",
+        "description": "Width.",
+        "default": 64,
+        "fills": [{"node": "1", "input": "width"}],
+    }
+
+
+async def test_a_workflow_is_brought_described_run_and_taken_away(sit: Sit) -> None:
+    async with sit(policy()) as desk:
+        kept = await desk.ask(
+            "save_workflow", name="mine", workflow=card(5), parameters=[size()], title="My card"
+        )
+        listed = await desk.ask("list_workflows", query="my card")
+        told = await desk.ask("describe_workflow", name="mine")
+        job = await desk.ask("run_workflow", workflow="mine", params={"size": 80})
+        gone = await desk.ask("delete_workflow", name="mine")
+        words, _ = await desk.refusal("run_workflow", workflow="mine")
+
+    assert kept == {"name": "saved/mine", "parameters": ["size"], "status": "saved", "notes": []}
+    assert [row["name"] for row in listed["workflows"]] == ["saved/mine"]
+    assert told["parameters"]["properties"]["size"]["default"] == 64
+    assert (job["status"], job["workflow"]) == ("completed", "saved/mine")
+    assert gone == {"deleted": "saved/mine"}
+    assert "no workflow" in words
+
+
+async def test_a_graph_of_the_editor_is_kept_as_what_can_be_run(sit: Sit, tmp_path: Path) -> None:
+    async with sit(policy()) as desk:
+        kept = await desk.ask("save_workflow", name="drawn", workflow=editor(9))
+        job = await desk.ask("run_workflow", workflow="saved/drawn", params={"width": 32})
+
+    file = json.loads((tmp_path / "state" / "workflows" / "drawn.json").read_text())
+    assert kept["status"] == "saved"
+    assert file["graph"]["1"]["inputs"]["color"] == 9
+    assert job["status"] == "completed"
+
+
+async def test_what_the_host_keeps_is_listed_described_and_run(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    put(host, "user/default/workflows/portraits/ann.json", editor(3))
+    put(host, "templates/index.json", [{"title": "Image", "templates": [{"name": "first"}]}])
+    put(host, "templates/first.json", editor(4))
+
+    async with sit(policy()) as desk:
+        listed = await desk.ask("list_workflows")
+        told = await desk.ask("describe_workflow", name="host/portraits/ann")
+        jobs = [
+            await desk.ask("run_workflow", workflow=name, params={"width": 32})
+            for name in ("host/portraits/ann", "template/first")
+        ]
+
+    names = [row["name"] for row in listed["workflows"]]
+    assert names == [*sorted(names[:4]), "host/portraits/ann", "template/first"]
+    assert told["runnable"] is True
+    assert [(job["status"], job["workflow"]) for job in jobs] == [
+        ("completed", "host/portraits/ann"),
+        ("completed", "template/first"),
+    ]
+
+
+async def test_pages_follow_each_other(sit: Sit) -> None:
+    async with sit(policy()) as desk:
+        first = await desk.ask("list_workflows", source="library", limit=3)
+        second = await desk.ask(
+            "list_workflows", source="library", limit=3, cursor=first["next_cursor"]
+        )
+
+    assert first["total"] == second["total"] == 4
+    assert [len(page["workflows"]) for page in (first, second)] == [3, 1]
+    assert "next_cursor" not in second
+
+
+async def test_without_the_host_the_library_is_still_told(sit: Sit, host: EmbeddedHost) -> None:
+    async with sit(policy()) as desk, host.away():
+        listed = await desk.ask("list_workflows")
+        told = await desk.ask("describe_workflow", name="txt2img")
+
+    assert listed["total"] == 4
+    assert "not listed" in listed["warnings"][0]
+    assert "runnable" not in told
+    assert "prompt" in told["parameters"]["required"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": "x", "workflow": {}}, "empty"),
+        ({"name": "x", "workflow": {"1": {"class_type": "A"}}}, "inputs"),
+        ({"name": "x", "workflow": {"graph": card(1)}}, "Give the nodes themselves"),
+        ({"name": "x", "workflow": {"graph": 5}}, "Node graph"),
+        ({"name": "x", "workflow": {"nodes": [{}], "links": []}}, "no id that can be used"),
+        ({"name": "x", "workflow": card(1), "parameters": [{"name": "a"}]}, "parameters.0.type"),
+        (
+            {
+                "name": "x",
+                "workflow": card(1),
+                "parameters": [{**size(), "fills": [{"node": "7", "input": "width"}]}],
+            },
+            "no such node",
+        ),
+        ({"name": "x", "workflow": card(1), "title": "a\x1b[2J"}, "plain text"),
+        ({"name": "x", "workflow": card(1), "description": "a\u202eb"}, "plain text"),
+        ({"name": "txt2img", "workflow": card(1), "overwrite": True}, "of the library"),
+    ],
+)
+async def test_what_cannot_be_run_is_not_kept(
+    sit: Sit, tmp_path: Path, arguments: dict[str, Any], words: str
+) -> None:
+    async with sit(policy()) as desk:
+        said, _ = await desk.refusal("save_workflow", **arguments)
+
+    assert words in said
+    assert not (tmp_path / "state" / "workflows").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../x", "/etc/x", "a/b", "saved/x", "C:\\x", "\\\\server\\x", "x\x00", "x\n", "%2e%2e"),
+        *("X", "\u0445x", "x" * 65, "x" * 100_000, "", "con"),
+    ],
+)
+async def test_no_name_leads_out_of_the_folder(sit: Sit, tmp_path: Path, name: str) -> None:
+    async with sit(policy()) as desk:
+        said, error = await desk.refusal("save_workflow", name=name, workflow=card(1))
+        await desk.refusal("delete_workflow", name=name)
+        await desk.refusal("describe_workflow", name=f"saved/{name}")
+
+    assert files_below(tmp_path) == {"policy-local.json"}
+    assert error["code"] in {"invalid_args", "workflow"}
+    assert len(said) < 2_000
+
+
+async def test_one_grant_has_nothing_to_do_with_what_another_saved(sit: Sit) -> None:
+    async with sit(policy(), grant="ann") as ann, sit(policy(), grant="bob") as bob:
+        await ann.ask("save_workflow", name="mine", workflow=card(1), description="Trust me.")
+        listed = await bob.ask("list_workflows", source="saved")
+        said = [
+            (await bob.refusal("describe_workflow", name="saved/mine"))[0],
+            (await bob.refusal("run_workflow", workflow="saved/mine"))[0],
+            (await bob.refusal("delete_workflow", name="saved/mine"))[0],
+            (await bob.refusal("save_workflow", name="mine", workflow=card(2), overwrite=True))[0],
+        ]
+        still = await ann.ask("describe_workflow", name="mine")
+
+    assert listed["total"] == 0
+    assert not [words for words in said if "Trust me" in words]
+    assert "taken" in said[3]
+    assert still["description"] == "Trust me."
+
+
+# -- what policies say of names ------------------------------------------------------------------
+
+ONLY_POSTER = {
+    "require": [{"path": "args.workflow", "op": "in", "value": ["poster"]}],
+}
+
+
+async def test_what_an_agent_saves_is_not_what_a_policy_means_by_that_name(
+    sit: Sit, host: EmbeddedHost, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "poster.json").write_text(json.dumps(card(1)))
+    rules = policy(run_workflow=ONLY_POSTER)
+
+    async with sit(rules, workflows=(own,)) as desk:
+        assert (await desk.ask("run_workflow", workflow="poster"))["status"] == "completed"
+        (own / "poster.json").unlink()
+        await desk.ask("save_workflow", name="poster", workflow=card(2))
+        before = len(sent(host))
+        for name in ("poster", "saved/poster"):
+            words, denial = await desk.refusal("run_workflow", workflow=name)
+            assert words.startswith("[POLICY DENIED]"), words
+            assert denial["code"] == "require_failed", denial
+
+    assert len(sent(host)) == before
+
+
+async def test_a_rule_against_what_was_saved_holds_however_it_is_called(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    rules = policy(
+        run_workflow={
+            "deny_if": [{"path": "args.workflow", "op": "in", "value": ["saved/mine"]}],
+        }
+    )
+    async with sit(rules) as desk:
+        await desk.ask("save_workflow", name="mine", workflow=card(1))
+        for name in ("mine", "saved/mine"):
+            words, _ = await desk.refusal("run_workflow", workflow=name)
+            assert words.startswith("[POLICY DENIED]"), words
+        for name in ("saved//mine", "Saved/mine", "saved/mine/", " saved/mine", "saved\\mine"):
+            await desk.refusal("run_workflow", workflow=name)
+
+    assert "POST /prompt" not in sent(host)
+
+
+async def test_the_audit_log_has_the_whole_name(sit: Sit) -> None:
+    async with sit(policy()) as desk:
+        await desk.ask("save_workflow", name="mine", workflow=card(1))
+        job = await desk.ask("run_workflow", workflow="mine")
+        rows = (await desk.ask("list_jobs"))["jobs"]
+
+    assert [row["workflow"] for row in rows] == ["saved/mine"] == [job["workflow"]]
+
+
+@pytest.mark.parametrize("tool", LIBRARY)
+async def test_a_denied_tool_reads_and_writes_nothing(
+    sit: Sit, host: EmbeddedHost, tmp_path: Path, tool: str
+) -> None:
+    arguments: dict[str, dict[str, Any]] = {
+        "list_workflows": {},
+        "describe_workflow": {"name": "host/x"},
+        "save_workflow": {"name": "x", "workflow": editor()},
+        "delete_workflow": {"name": "x"},
+    }
+    async with sit({"version": "1", "default": "deny"}) as desk:
+        before = len(host.seen)
+        await desk.refusal(tool, **arguments[tool])
+
+    assert len(host.seen) == before
+    assert not (tmp_path / "state" / "workflows").exists()
