@@ -85,18 +85,22 @@ def from_full(
 
 def in_part(refusal: Refused, full: Full, *, fits: int, of: int) -> Refused:
     """*refusal* of a call that makes *of* runs, of which the first *fits* would find room now."""
-    denial = refusal.denial
-    if isinstance(full.cause, SlotCap):
-        left = max(0, full.cause.most - full.used)
+    denial, cause = refusal.denial, full.cause
+    if isinstance(cause, SlotCap):
+        fits = max(0, cause.most - full.used)
+        taken = f"{full.used} {'is' if full.used == 1 else 'are'} taken"
         reason = (
-            f"This makes {of} runs, and you may have {full.cause.most} unfinished jobs at a time,"
-            f" of which {full.used} are taken: {left} fit at the moment. Nothing was run. Run"
-            f" {full.cause.most} variants at most in one call, the others when these have ended."
+            f"This makes {of} runs, and you may have {cause.most} unfinished jobs at a time, of"
+            f" which {taken}: {fits} fit at the moment. Nothing was run. Run {cause.most} at most"
+            " in one call, the others when these have ended."
         )
     else:
-        reason = f"This makes {of} runs, of which {fits} fit at the moment: {denial.reason}"
-        if fits:
-            reason += f" Nothing was run; run {fits} of them now, or all after that wait."
+        later = ", or all of them after that wait" if denial.retryable else ""
+        now = f"; run {fits} of them now{later}" if fits else ""
+        reason = (
+            f"This makes {of} runs, of which {fits} fit at the moment: {denial.reason} Nothing was"
+            f" run{now}."
+        )
     limit = None if denial.limit is None else {**denial.limit, "runs": of, "fit": fits}
     return type(refusal)(replace(denial, reason=reason, limit=limit))
 

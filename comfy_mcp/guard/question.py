@@ -66,11 +66,11 @@ class Question:
     final: bool = False
     owner: str | None = None
     whatever_runs: bool = False
-    reads_output: bool = False
     run: Run | None = None
     at_ms: int = 0
     at: Mapping[str, object] = field(default_factory=dict[str, object])
     """``time.*`` of policies; see `in_this_zone`."""
+    reads_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,12 +64,12 @@ def judged(hearing: Hearing, call: Call) -> Verdicts:
 
 
 def named(call: Call, index: int) -> str:
-    """Which variant of *call*: its number from 1, and what sets it apart from the others."""
+    """Which run of *call*: its number from 1, and what sets it apart from the others."""
     params = [_params(one) for one in call.variants]
     mine = params[index]
     apart = [name for name, value in mine.items() if any(one.get(name) != value for one in params)]
     said = ", ".join(f"{name_in_words(name)} {_short(mine[name])}" for name in apart[:MAX_NAMED])
-    return f"variant {index + 1} of {len(params)}" + (f" ({said})" if said else "")
+    return f"run {index + 1} of {len(params)}" + (f" ({said})" if said else "")
 
 
 def _after_others(one: Call, index: int) -> Call:

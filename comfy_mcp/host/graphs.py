@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 from urllib.parse import quote
 
 from comfy_mcp.host.history import History
@@ -53,8 +53,9 @@ class Graphs:
             return None
         for item in (*_list(told.get("queue_running")), *_list(told.get("queue_pending"))):
             parts = _list(item)
-            if len(parts) > _GRAPH and parts[_ID] == theirs and _is_object(parts[_GRAPH]):
-                return parts[_GRAPH]
+            graph = parts[_GRAPH] if len(parts) > _GRAPH and parts[_ID] == theirs else None
+            if _is_object(graph):
+                return graph
         return None
 
     async def _in_history(self, theirs: str) -> dict[str, Any] | None:
@@ -79,4 +80,4 @@ def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
 
 
 def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return cast("list[Any]", value) if isinstance(value, list) else []

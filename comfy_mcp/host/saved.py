@@ -122,8 +122,10 @@ class HostWorkflows:
     async def _saved(self) -> dict[str, HostWorkflow]:
         query = {"dir": "workflows", "recurse": "true", "split": "false", "full_info": "false"}
         told = await self._json("/userdata", query)
-        paths = [each for each in _list(told) if isinstance(each, str) and each.endswith(".json")]
-        names = sorted(path.removesuffix(".json") for path in paths)
+        # Some tell more of each file than was asked for.
+        paths = [_object(each).get("path", each) for each in _list(told)]
+        files = [each for each in paths if isinstance(each, str) and each.endswith(".json")]
+        names = sorted(path.removesuffix(".json") for path in files)
         return {name: HostWorkflow(name) for name in names[:MOST_ENTRIES]}
 
     async def _templates(self) -> dict[str, HostWorkflow]:

@@ -108,19 +108,10 @@ def _looks_encoded(text: str) -> bool:
 
 
 _STARTS = (
-    "iVBORw0KGgo",
-    "/9j/",
-    "R0lGOD",
-    "UklGR",
-    "Qk0",
-    "SUkq",
-    "TU0A",
-    "ZkxhQ",
-    "SUQz",
-    "T2dnU",
-    "AAAA",
+    *("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A", "AAAA", "GkXf"),
+    *("ZkxhQ", "SUQz", "T2dnU", "//v", "//P", "//L"),
 )
-"""Base64 of the first bytes of PNG, JPEG, GIF, RIFF, BMP, TIFF, FLAC, MP3, Ogg and MP4."""
+"""Base64 of the first bytes of PNG, JPEG, GIF, RIFF, BMP, TIFF, MP4 and Matroska; FLAC, MP3, Ogg."""
 
 
 def _decoded(text: str, header: str) -> bytes:

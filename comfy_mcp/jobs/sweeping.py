@@ -9,7 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comfy_mcp.errors import AnswerLost, ComfyMCPError, HostBusy, HostError, HostRejected, StateError
+from comfy_mcp.errors import (
+    AnswerLost,
+    ComfyMCPError,
+    HostBusy,
+    HostError,
+    HostRejected,
+    StateError,
+)
 from comfy_mcp.host import Pending, Running, Sighting
 from comfy_mcp.jobs.clear import clear
 from comfy_mcp.jobs.job import Job
@@ -92,7 +99,7 @@ async def _send(
         if loop.time() > deadline:
             return TOO_LATE
         for one in left:
-            # They come in later than others that were admitted now: nobody is to take them for lost.
+            # They come in later than others that were admitted now, and are not lost for that.
             jobs.judge.sends(one)
         del left[run.prompt_id]
         if run.prompt_id not in jobs.unsent:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from comfy_mcp.library.folders import Library, LibraryWorkflow, shipped_folder
 from comfy_mcp.library.names import Source, source_of
 from comfy_mcp.library.reading import Draft, drafted, parts_of, read_draft, with_parameters
-from comfy_mcp.library.saved import Done, SavedWorkflow, SavedWorkflows
+from comfy_mcp.library.saved import Done, SavedEntry, SavedWorkflow, SavedWorkflows
 
 __all__ = [
     "Done",
     "Draft",
     "Library",
     "LibraryWorkflow",
+    "SavedEntry",
     "SavedWorkflow",
     "SavedWorkflows",
     "Source",

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from comfy_mcp.errors import StateError, WorkflowError
 from comfy_mcp.library.locking import alone
@@ -23,7 +23,15 @@ from comfy_mcp.library.names import is_plain, may_be_saved
 from comfy_mcp.library.reading import Draft, drafted, parts_of, read_json
 from comfy_mcp.workflow import nearest, shown
 
-__all__ = ["MOST_BYTES", "MOST_EACH", "Done", "SavedWorkflow", "SavedWorkflows"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_EACH",
+    "MOST_TOTAL",
+    "Done",
+    "SavedEntry",
+    "SavedWorkflow",
+    "SavedWorkflows",
+]
 
 Done = Literal["saved", "replaced", "unchanged"]
 
@@ -33,13 +41,31 @@ MOST_BYTES = 1024 * 1024
 MOST_EACH = 200
 """Files of one grant."""
 
+MOST_TOTAL = 20 * 1024 * 1024
+"""Bytes of all files of one grant together."""
+
+MOST_WORDS = 400
+"""Characters of a description that are remembered."""
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
+class SavedEntry:
+    """What is remembered of a saved workflow of *grant*, of *size* bytes; not its nodes."""
+
+    name: str
+    grant: str
+    size: int
+    title: str
+    description: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SavedWorkflow:
-    """One saved workflow: *parts* are manifest keys and "graph", *draft* is what they say."""
+    """A saved workflow: *parts* are manifest keys and "graph", *draft* is what they say."""
 
     name: str
     grant: str
@@ -51,7 +77,7 @@ class SavedWorkflow:
 @dataclass(frozen=True, slots=True)
 class _Read:
     mark: tuple[int, int, int]
-    saved: SavedWorkflow | None
+    entry: SavedEntry | None
 
 
 class SavedWorkflows:
@@ -65,13 +91,21 @@ class SavedWorkflows:
         self._now_ms = now_ms
         self._read: dict[str, _Read] = {}
 
+    def entries(self, grant: str) -> tuple[SavedEntry, ...]:
+        """What *grant* saved, by name.
+
+        Raises:
+            StateError: the folder cannot be used.
+        """
+        return tuple(one for one in self._all() if one.grant == grant)
+
     def names(self, grant: str) -> tuple[str, ...]:
         """The names of what *grant* saved, sorted.
 
         Raises:
             StateError: the folder cannot be used.
         """
-        return tuple(one.name for one in self._all() if one.grant == grant)
+        return tuple(one.name for one in self.entries(grant))
 
     def has(self, name: str, grant: str) -> bool:
         """Whether *grant* saved *name*.
@@ -79,7 +113,7 @@ class SavedWorkflows:
         Raises:
             StateError: the folder cannot be used.
         """
-        found = self._one(name) if self._is_there() else None
+        found = self._entry(name) if self._is_there() else None
         return found is not None and found.grant == grant
 
     def load(self, name: str, grant: str) -> SavedWorkflow:
@@ -89,7 +123,7 @@ class SavedWorkflows:
             WorkflowError: it saved nothing under that name.
             StateError: the folder cannot be used.
         """
-        found = self._one(name) if self._is_there() else None
+        found = self._whole(name) if self._is_there() else None
         if found is None or found.grant != grant:
             raise WorkflowError(_unknown(name, self.names(grant)))
         return found
@@ -111,17 +145,19 @@ class SavedWorkflows:
                 " Upload pictures and other data as files, and name the files in it."
             )
         with self._writing():
-            known = self._own(name, grant)
-            # The same once more does nothing, so that a call whose answer was lost may be repeated.
-            if known is not None and known.parts == parts:
-                return "unchanged"
-            if known is not None and not overwrite:
-                raise WorkflowError(
-                    f"You saved another workflow as {name} before. Choose another name, or say"
-                    " overwrite."
-                )
+            is_new = self._is_new(name, grant)
+            if not is_new:
+                # The same again does nothing: a call whose answer was lost may be repeated.
+                if self.load(name, grant).parts == parts:
+                    return "unchanged"
+                if not overwrite:
+                    raise WorkflowError(
+                        f"You saved another workflow as {name} before. Choose another name, or say"
+                        " overwrite."
+                    )
+            self._must_fit(name, grant, len(content))
             _write(self._folder, f"{name}.json", content)
-        return "saved" if known is None else "replaced"
+        return "saved" if is_new else "replaced"
 
     def delete(self, name: str, grant: str) -> None:
         """Take away what *grant* saved as *name*.
@@ -135,51 +171,66 @@ class SavedWorkflows:
             self.load(name, grant)
             (self._folder / f"{name}.json").unlink()
 
-    def _own(self, name: str, grant: str) -> SavedWorkflow | None:
-        """What *grant* has as *name*; None if it may save a new one so.
+    def _is_new(self, name: str, grant: str) -> bool:
+        """Whether nothing is there as *name*; False: it is *grant*'s own.
 
         Raises:
-            WorkflowError: the name is another's, or there are too many.
+            WorkflowError: it is somebody else's, or was not made here.
         """
-        known = self._one(name)
+        known = self._entry(name)
         if known is not None and known.grant == grant:
-            return known
+            return False
         if _is_there(self._folder / f"{name}.json"):
             raise WorkflowError(f"The name {name} is taken. Choose another.")
-        if len(self.names(grant)) >= MOST_EACH:
-            raise WorkflowError(
-                f"You have saved {MOST_EACH} workflows, the most there can be: delete one first."
-            )
-        return None
+        return True
 
-    def _all(self) -> Iterator[SavedWorkflow]:
+    def _must_fit(self, name: str, grant: str, size: int) -> None:
+        others = [one for one in self.entries(grant) if one.name != name]
+        if len(others) >= MOST_EACH or sum(one.size for one in others) + size > MOST_TOTAL:
+            raise WorkflowError(
+                f"You have saved {len(others)} other workflows, and {MOST_EACH} of"
+                f" {MOST_TOTAL // 1024**2} MiB together is the most there can be: delete one first."
+            )
+
+    def _all(self) -> Iterator[SavedEntry]:
         if not self._is_there():
             return
         with self._disk():
             stems = sorted(path.stem for path in self._folder.iterdir() if path.suffix == ".json")
-        for gone in self._read.keys() - set(stems):
+        # A copy of the keys: other threads may be at it, too.
+        for gone in set(self._read) - set(stems):
             self._read.pop(gone, None)
         for stem in stems:
-            found = self._one(stem)
+            found = self._entry(stem)
             if found is not None:
                 yield found
 
-    def _one(self, name: str) -> SavedWorkflow | None:
+    def _entry(self, name: str) -> SavedEntry | None:
         """The workflow *name*, whoever saved it; None: there is none that was made here."""
-        if not is_plain(name):
-            return None
-        with self._disk():
-            opened = _opened(self._folder / f"{name}.json")
-            if opened is None:
+        with self._disk(), self._opened(name) as file:
+            if file is None:
                 return None
-            with os.fdopen(opened, "rb") as file:
-                state = os.fstat(file.fileno())
-                mark = (state.st_mtime_ns, state.st_size, state.st_ino)
-                known = self._read.get(name)
-                if known is None or known.mark != mark:
-                    known = _Read(mark, _saved(name, file.read(MOST_BYTES + 1)))
-                    self._read[name] = known
-        return known.saved
+            state = os.fstat(file.fileno())
+            mark = (state.st_mtime_ns, state.st_size, state.st_ino)
+            known = self._read.get(name)
+            if known is None or known.mark != mark:
+                found = _saved(name, file.read(MOST_BYTES + 1))
+                known = _Read(mark, None if found is None else _entry_of(found, state.st_size))
+                self._read[name] = known
+            return known.entry
+
+    def _whole(self, name: str) -> SavedWorkflow | None:
+        with self._disk(), self._opened(name) as file:
+            return None if file is None else _saved(name, file.read(MOST_BYTES + 1))
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Generator[BinaryIO | None]:
+        held = _descriptor(self._folder / f"{name}.json") if is_plain(name) else None
+        if held is None:
+            yield None
+            return
+        with os.fdopen(held, "rb") as file:
+            yield file
 
     @contextlib.contextmanager
     def _writing(self) -> Generator[None]:
@@ -244,11 +295,18 @@ def _saved(name: str, raw: bytes) -> SavedWorkflow | None:
         return None
 
 
+def _entry_of(found: SavedWorkflow, size: int) -> SavedEntry:
+    about = found.draft.manifest
+    return SavedEntry(
+        found.name, found.grant, size, about.title, about.description[:MOST_WORDS], about.names
+    )
+
+
 def _is_there(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def _opened(path: Path) -> int | None:
+def _descriptor(path: Path) -> int | None:
     """A descriptor of the plain file *path*; None if there is no such file, or a link."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:

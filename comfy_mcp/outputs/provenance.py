@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,12 +16,17 @@ __all__ = ["Provenance", "Source", "models_in", "of_graph", "of_origin", "seeds_
 
 Source = Literal["journal", "comfyui", "file"]
 
-LONGEST = 500
-"""Characters of one value that are told."""
+FACTS = 7_500
+"""Characters of all that is told, the graph aside, as JSON."""
 
-MOST_VALUES = 40
-MOST_CLASSES = 60
-MOST_MODELS = 40
+LENGTHS = (600, 250, 100, 40, 10)
+"""Characters of one value that are told: the first of these that keeps to `FACTS`."""
+
+MOST = 40
+"""Values, seeds, models and classes that are told, of each kind."""
+
+NAME = 80
+"""Characters of a name."""
 
 WHOLE = 12_000
 """Characters of a graph, as JSON, that is handed out as it is; longer ones in pieces."""
@@ -63,21 +69,30 @@ class Provenance(BaseModel):
 
 
 def of_origin(known: Provenance, origin: Mapping[str, Any]) -> Provenance:
-    """*known* with what the journal keeps of the job's origin."""
+    """*known* with what the journal keeps of the job's origin, each value as short as has to be."""
+    for longest in LENGTHS:
+        told = _of_origin(known, origin, longest)
+        if len(told.model_dump_json(exclude_none=True)) <= FACTS:
+            return told
+    return known.model_copy(update={"source": "journal", "note": "All of it is too long."})
+
+
+def _of_origin(known: Provenance, origin: Mapping[str, Any], longest: int) -> Provenance:
     left_out = origin.get("left_out")
     found = {
         "source": "journal",
         "workflow": origin.get("workflow"),
         "repeats": origin.get("again") or None,
-        "params": _values(origin.get("params")),
-        "values": _values(origin.get("values")),
-        "drawn": _words(origin.get("drawn")),
-        "changed": _words(origin.get("changed")),
+        "params": _values(origin.get("params"), longest),
+        "values": _values(origin.get("values"), longest),
+        "drawn": _words(origin.get("drawn"), longest),
+        "changed": _words(origin.get("changed"), longest),
         "models": _models(origin.get("models")),
         "host": _host(origin.get("host")),
         "note": "It was too long to be kept whole." if left_out else None,
     }
-    return of_graph(known.model_copy(update=found), origin.get("graph"))
+    told = of_graph(known.model_copy(update=found), origin.get("graph"))
+    return told if longest > LENGTHS[-1] else told.model_copy(update={"node_classes": None})
 
 
 def of_graph(known: Provenance, graph: object) -> Provenance:
@@ -85,10 +100,10 @@ def of_graph(known: Provenance, graph: object) -> Provenance:
     nodes = _nodes(graph)
     if not nodes:
         return known
-    classes = Counter(str(node.get("class_type")) for node in nodes.values())
+    classes = Counter(str(node.get("class_type"))[:NAME] for node in nodes.values())
     found: dict[str, Any] = {
         "seeds": seeds_in(nodes) or None,
-        "node_classes": dict(classes.most_common(MOST_CLASSES)),
+        "node_classes": dict(classes.most_common(MOST)),
     }
     if known.models is None:
         found["models"] = models_in(nodes) or None
@@ -100,6 +115,8 @@ def with_graph(known: Provenance, graph: object, cursor: int) -> Provenance:
     nodes = _nodes(graph)
     if not nodes:
         return known
+    # The classes are in the graph.
+    known = known.model_copy(update={"node_classes": None})
     text = json.dumps(nodes, ensure_ascii=False, separators=(",", ":"))
     if cursor == 0 and len(text) <= WHOLE:
         return known.model_copy(update={"graph": nodes})
@@ -111,11 +128,12 @@ def with_graph(known: Provenance, graph: object, cursor: int) -> Provenance:
 
 def seeds_in(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """What stands under the names of seeds, by node and input."""
-    return {
-        f"{node_id}.{name}": value
+    found = (
+        (f"{node_id[:NAME]}.{name}", value)
         for node_id, name, value in _inputs(nodes)
         if name in _SEEDS and isinstance(value, int) and not isinstance(value, bool)
-    }
+    )
+    return dict(islice(found, MOST))
 
 
 def models_in(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -123,9 +141,9 @@ def models_in(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for _, name, value in _inputs(nodes):
         if isinstance(value, str) and value.lower().endswith(_WEIGHTS):
-            told = value[:LONGEST]
-            if told not in found.setdefault(name, []):
-                found[name].append(told)
+            told = value[:NAME]
+            if told not in found.setdefault(name[:NAME], []):
+                found[name[:NAME]].append(told)
     return _models(found) or {}
 
 
@@ -148,37 +166,37 @@ def _nodes(graph: object) -> dict[str, dict[str, Any]]:
     }
 
 
-def _values(given: object) -> dict[str, Any] | None:
+def _values(given: object, longest: int) -> dict[str, Any] | None:
     """The first values of *given*, each short."""
     if not isinstance(given, Mapping) or not given:
         return None
-    pairs = list(cast("Mapping[str, object]", given).items())[:MOST_VALUES]
-    return {name: _short(value) for name, value in pairs}
+    pairs = list(cast("Mapping[str, object]", given).items())[:MOST]
+    return {name[:NAME]: _short(value, longest) for name, value in pairs}
 
 
-def _short(value: object) -> object:
+def _short(value: object, longest: int) -> object:
     if isinstance(value, bool | int | float) or value is None:
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(text) > LONGEST:
-        return text[:LONGEST] + "…"
+    if len(text) > longest:
+        return text[:longest] + "…"
     return value
 
 
-def _words(given: object) -> list[str] | None:
+def _words(given: object, longest: int) -> list[str] | None:
     words = cast("list[object]", given) if isinstance(given, list) else []
-    return [str(word)[:LONGEST] for word in words[:MOST_VALUES]] or None
+    return [str(word)[:longest] for word in words[:MOST]] or None
 
 
 def _models(given: object) -> dict[str, list[str]] | None:
     if not isinstance(given, Mapping):
         return None
-    left = MOST_MODELS
+    left = MOST
     found: dict[str, list[str]] = {}
     for folder, names in cast("Mapping[str, object]", given).items():
-        told = _words(names) or []
+        told = _words(names, NAME) or []
         if told[:left]:
-            found[folder] = told[:left]
+            found[folder[:NAME]] = told[:left]
         left = max(0, left - len(told))
     return found or None
 
@@ -187,4 +205,4 @@ def _host(given: object) -> dict[str, str] | None:
     if not isinstance(given, Mapping):
         return None
     known = cast("Mapping[str, object]", given)
-    return {name: str(value)[:LONGEST] for name, value in known.items() if value} or None
+    return {name: str(value)[:NAME] for name, value in known.items() if value} or None

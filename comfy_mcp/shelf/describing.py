@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from comfy_mcp.errors import HostError
 from comfy_mcp.library import Draft, Source, source_of
-from comfy_mcp.shelf.found import Found, made
+from comfy_mcp.shelf.found import Found, made, schemas_of
 from comfy_mcp.shelf.parameters import fitting, folder_of
 from comfy_mcp.workflow import Graph, Manifest, Node, Parameter, nearest
 from comfy_mcp.workflow.schema import InputSpec, Schemas
@@ -91,7 +91,7 @@ async def described(shelf: Shelf, name: str, host: ComfyHost, grant: str) -> Des
     draft = await shelf.draft(name, host, grant=grant)
     classes = _classes(draft)
     try:
-        schemas = await host.schemas(classes)
+        schemas = await schemas_of(host, classes)
         every = await host.nodes() if classes - schemas.keys() else schemas
     except HostError as error:
         return await anyio.to_thread.run_sync(_offline, name, draft, error)

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
     from comfy_mcp.workflow.schema import Schemas
 
-__all__ = ["Found", "classes_in", "found_in", "made"]
+__all__ = ["Found", "classes_in", "found_in", "made", "schemas_of"]
+
+
+MOST_ASKED = 200
+"""Classes that are asked for one by one: a file may name thousands that nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,20 @@ async def found_in(name: str, draft: Draft, host: ComfyHost) -> Found:
         HostError: ComfyUI has to tell about its nodes, and does not answer.
     """
     classes = classes_in(draft)
-    schemas = await host.schemas(classes) if classes else None
+    schemas = await schemas_of(host, classes) if classes else None
     return await anyio.to_thread.run_sync(made, name, draft, schemas)
+
+
+async def schemas_of(host: ComfyHost, classes: frozenset[str]) -> Schemas:
+    """Those of *classes* that *host* has: as they are now, or where there are very many, as known.
+
+    Raises:
+        HostError: ComfyUI does not answer.
+    """
+    if len(classes) <= MOST_ASKED:
+        return await host.schemas(classes)
+    every = await host.nodes()
+    return {name: every[name] for name in classes if name in every}
 
 
 def classes_in(draft: Draft) -> frozenset[str]:

@@ -8,7 +8,7 @@ import anyio
 
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.library import Draft, Source, drafted
-from comfy_mcp.shelf.found import Found, classes_in, made
+from comfy_mcp.shelf.found import Found, classes_in, made, schemas_of
 
 if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
@@ -28,7 +28,7 @@ async def to_save(
         HostError: ComfyUI has to tell about its nodes, and does not answer.
     """
     draft = await anyio.to_thread.run_sync(_draft, about, workflow)
-    schemas = await host.schemas(classes_in(draft)) if draft.editor is not None else None
+    schemas = await schemas_of(host, classes_in(draft)) if draft.editor is not None else None
 
     def work() -> tuple[Found, dict[str, Any]]:
         found = made(f"{Source.SAVED}/{name}", draft, schemas)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Shelf"]
 
+MOST_TITLE = 200
+"""Characters, as in every manifest."""
+
 
 class Shelf:
     """The workflows of *library*, those in *saved*, and those of a ComfyUI."""
@@ -87,23 +90,23 @@ class Shelf:
         """All that *grant* can run by name, and what could not be looked at, in words.
 
         Raises:
-            WorkflowError: a folder of the library cannot be read.
             StateError: the folder of saved workflows cannot be used.
         """
 
-        def on_disk() -> list[Entry]:
-            found = self._of_library() if source in {None, Source.LIBRARY} else []
-            return [*found, *self._of_saved(grant)] if source in {None, Source.SAVED} else found
+        def on_disk() -> tuple[list[Entry], list[str]]:
+            found, told = self._of_library() if source in {None, Source.LIBRARY} else ([], [])
+            saved = self._of_saved(grant) if source in {None, Source.SAVED} else []
+            return [*found, *saved], told
 
-        found = await anyio.to_thread.run_sync(on_disk)
+        found, told = await anyio.to_thread.run_sync(on_disk)
         try:
             if source in {None, Source.HOST}:
                 found += _entries(Source.HOST, (await host.workflows.saved()).values())
             if source in {None, Source.TEMPLATE}:
                 found += _entries(Source.TEMPLATE, (await host.workflows.templates()).values())
         except HostError as error:
-            return found, [f"ComfyUI's own workflows are not listed: {error}"]
-        return found, []
+            told.append(f"ComfyUI's own workflows are not listed: {error}")
+        return found, told
 
     def save(self, name: str, grant: str, parts: dict[str, Any], *, overwrite: bool) -> Done:
         """Keep *parts* as *name* of *grant*. Reads and writes files.
@@ -128,8 +131,12 @@ class Shelf:
         """
         self._saved.delete(name, grant)
 
-    def _of_library(self) -> list[Entry]:
-        return [self._library_entry(name) for name in self._library.names()]
+    def _of_library(self) -> tuple[list[Entry], list[str]]:
+        try:
+            names = self._library.names()
+        except WorkflowError as error:
+            return [], [str(error)]
+        return [self._library_entry(name) for name in names], []
 
     def _library_entry(self, name: str) -> Entry:
         try:
@@ -140,8 +147,14 @@ class Shelf:
 
     def _of_saved(self, grant: str) -> list[Entry]:
         return [
-            _of_draft(f"{Source.SAVED}/{name}", Source.SAVED, self._saved.load(name, grant).draft)
-            for name in self._saved.names(grant)
+            Entry(
+                f"{Source.SAVED}/{one.name}",
+                Source.SAVED,
+                one.title,
+                one.description,
+                parameters=one.parameters,
+            )
+            for one in self._saved.entries(grant)
         ]
 
 
@@ -159,7 +172,7 @@ async def _of_host(source: Source, rest: str, host: ComfyHost) -> Draft:
 
     def work() -> Draft:
         try:
-            return read_draft(listed[rest].title or rest, raw)
+            return read_draft(listed[rest].title or rest[-MOST_TITLE:], raw)
         except WorkflowError as exc:
             raise WorkflowError(
                 f"{shown(f'{source}/{rest}')}: {exc}",

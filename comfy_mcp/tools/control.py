@@ -66,7 +66,7 @@ async def cancel_job(
         float, Field(ge=0, le=600, description="Verify and repeat so long")
     ] = 15,
 ) -> CancelResult:
-    """Cancel one of your jobs (or a sweep, by its id), pending or running; verifies that it stopped."""
+    """Cancel one of your jobs or sweeps, pending or running, and verify that it stopped."""
     from comfy_mcp.tools.sweep_stop import stopped_sweep, sweep_of  # noqa: PLC0415 - start-up stays light
 
     sweep = await sweep_of(app, caller, prompt_id)

@@ -62,7 +62,7 @@ async def list_workflows(
         Literal["library", "saved", "host", "template"] | None, Field(description="Default: all")
     ] = None,
     limit: Annotated[int, Field(ge=1, le=50)] = 20,
-    cursor: Annotated[str | None, Field(max_length=400)] = None,
+    cursor: Annotated[str | None, Field(max_length=64)] = None,
 ) -> WorkflowPage:
     """Workflows that run_workflow takes by name."""
     async with caller.admitted(app, caller.call()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -100,9 +100,9 @@ def _without_seeds(graph: Graph) -> tuple[str, int, str]:
         if not is_own(node.class_type):
             # What another class does with its seed is its own business.
             continue
-        inputs = written[node.id]["inputs"]
+        inputs = cast("dict[str, object]", written[node.id]["inputs"])
         for name in ("seed", "noise_seed"):
-            if isinstance(inputs, dict) and type(inputs.get(name)) is int:
+            if type(inputs.get(name)) is int:
                 inputs[name] = 0
     return digest(written), size, sent
 

@@ -146,16 +146,18 @@ async def filled_from(
     *,
     front: bool = False,
     files: Mapping[str, str] | None = None,
+    prefix: Prefix | None = None,
 ) -> Order:
     """*source* with *params* in place, under an id of its own.
 
-    *files* are what references stand for, if that was looked up already.
+    *files* are what references stand for, if that was looked up already; *prefix* is what another
+    tool's rules put before the names of outputs: the longer one holds.
 
     Raises:
         WorkflowError: they do not fit.
         StateError: the journal cannot be read.
     """
-    prefix = app.gate.prefix(caller.call())
+    prefix = longest(prefix, app.gate.prefix(caller.call()))
     given = {**source.values, **params}
     if files is None:
         files = await referred(app, caller, source, given)
@@ -174,6 +176,12 @@ async def filled_from(
     )
     async with app.preparing:
         return await anyio.to_thread.run_sync(_filled, app, order, source, files, prefix)
+
+
+def longest(*prefixes: Prefix | None) -> Prefix | None:
+    """The one that may hold the others in it; what does not is refused by its own rule."""
+    found = [one for one in prefixes if one is not None]
+    return max(found, key=lambda one: len(one.text), default=None)
 
 
 async def referred(
@@ -215,9 +223,7 @@ def _filled(
     if prefix is not None:
         filled = _with_prefix(filled, prefix)
     known = "" if source.name == INLINE else base_digest(source.graph, source.manifest)
-    return replace(
-        order, filled=filled, base=base, manifest=manifest, digest=source.base or known
-    )
+    return replace(order, filled=filled, base=base, manifest=manifest, digest=source.base or known)
 
 
 async def approved(app: App, order: Order, row: ApprovalRow) -> Order:

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Wait", "library_in_words", "run_workflow"]
 
-MAX_LIBRARY = 1_500
+MAX_LIBRARY = 1_200
 """Characters; clients cut descriptions at 2 kB."""
+
+MOST_NAMED = 12
+MOST_PARAMETERS = 16
+"""Workflows that a description names, and parameters of each."""
 
 Wait = Annotated[float, Field(ge=0, le=600)]
 
@@ -171,15 +175,25 @@ def _raise_if_failed(submitting: asyncio.Task[Any], job: NewJob) -> None:
 def library_in_words(library: Library) -> str:
     """The library as a model reads it: names with parameters, those that must be given first.
 
+    Of many workflows only the first; list_workflows has all, also those that it does not name.
     Reads files: call it on a thread. A workflow that cannot be read is named without parameters;
     running it says why.
     """
     try:
-        lines = [_line(library, name) for name in library.names()]
+        names = library.names()
     except WorkflowError as error:
         return f"The library cannot be read: {error}"
-    text = "\n".join(["Library (* must be given):", *lines])
-    return text if len(text) <= MAX_LIBRARY else text[:MAX_LIBRARY].rpartition("\n")[0] + "\n..."
+    lines: list[str] = []
+    room = MAX_LIBRARY
+    for name in names[:MOST_NAMED]:
+        line = _line(library, name)
+        room -= len(line) + 1
+        if room < 0:
+            break
+        lines.append(line)
+    left = len(names) - len(lines)
+    rest = [f"... and {left} more: list_workflows"] if left else []
+    return "\n".join(["Library (* must be given):", *lines, *rest])
 
 
 def _line(library: Library, name: str) -> str:
@@ -187,5 +201,8 @@ def _line(library: Library, name: str) -> str:
         manifest = library.load(name).manifest
     except WorkflowError:
         return name
-    given = [f"{one.name}*" if one.required else one.name for one in manifest.parameters]
-    return f"{name}({', '.join(given)})"
+    required = [f"{one.name}*" for one in manifest.parameters if one.required]
+    others = [one.name for one in manifest.parameters if not one.required]
+    given = [*required, *others]
+    more = ", ..." if len(given) > MOST_PARAMETERS else ""
+    return f"{name}({', '.join(given[:MOST_PARAMETERS])}{more})"

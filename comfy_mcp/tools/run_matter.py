@@ -166,7 +166,6 @@ def _folder(name: str) -> str:
     return next((kind for kind in ("output", "temp") if name.endswith(f"[{kind}]")), "input")
 
 
-
 async def origin_of(jobs: Jobs, order: Order, facts: Facts) -> str:
     """Where the job of *order* came from, as the journal keeps it."""
     from comfy_mcp.workflow.origin import models_of, origin_text  # noqa: PLC0415 - start-up stays light

@@ -25,6 +25,7 @@ from comfy_mcp.workflow import digest
 from comfy_mcp.workflow.axes import MOST_RUNS, variants
 
 if TYPE_CHECKING:
+    from comfy_mcp.jobs.job import Job
     from comfy_mcp.jobs.manager import Jobs
 
 __all__ = ["get_sweep", "run_sweep"]
@@ -61,14 +62,13 @@ async def run_sweep(
         str | None, Field(pattern=r"^[!-~]{1,128}$", description="As for run_workflow")
     ] = None,
 ) -> Sweep:
-    """Run variants of a workflow: all of them are allowed and queued, or none. One table of results."""
+    """Run variants of a workflow, all or none, and wait for one table of their results."""
     began = asyncio.get_running_loop().time()
     jobs = await app.jobs()
     changes = variants(params, axes, max_runs)
-    runner = replace(caller, tool=RUN)
-    source = await source_of(app, runner, workflow, from_prompt_id)
+    source = await source_of(app, caller, workflow, from_prompt_id)
     await anyio.to_thread.run_sync(_must_be_small, source, len(changes))
-    orders = await _orders(app, runner, source, params, changes)
+    orders = await _orders(app, caller, source, params, changes)
     asked = {
         "workflow": workflow,
         "params": params,
@@ -83,7 +83,7 @@ async def run_sweep(
         key=idempotency_key or "",
         request=await anyio.to_thread.run_sync(digest, asked) if idempotency_key else "",
     )
-    matter = SweepMatter(app, caller, jobs, orders, sweep, [tuple(one) for one in changes])
+    matter = SweepMatter(app, caller, jobs, orders=orders, sweep=sweep, names=changes)
     call = await matter.judged()
     warnings = list(source.notes)
 
@@ -102,7 +102,7 @@ async def run_sweep(
             await asyncio.wait([sending], timeout=max(PATIENCE, left()))
             if not sending.done():
                 warnings.append(SENDING)
-    return await _told(app, caller, sweep_id, left(), 0, warnings)
+    return await _told(app, caller, sweep_id, left(), warnings=warnings)
 
 
 async def get_sweep(
@@ -116,7 +116,7 @@ async def get_sweep(
 ) -> Sweep:
     """All runs of a sweep in one table: what each changed, its status, its outputs or error."""
     async with caller.admitted(app, caller.call()):
-        return await _told(app, caller, sweep_id, wait_seconds, cursor_of(cursor), [])
+        return await _told(app, caller, sweep_id, wait_seconds, begin=cursor_of(cursor))
 
 
 def _must_be_small(source: Source, count: int) -> None:
@@ -143,13 +143,15 @@ async def _orders(
     Raises:
         WorkflowError: one of them cannot be sent; it says which.
     """
+    runner, prefix = replace(caller, tool=RUN), app.gate.prefix(caller.call())
     texts = {f"{at} {name}": value for at, one in enumerate(changes) for name, value in one.items()}
-    files = await referred(app, caller, source, {**source.values, **params, **texts})
+    files = await referred(app, runner, source, {**source.values, **params, **texts})
     orders: list[Order] = []
     for number, change in enumerate(changes, 1):
         try:
             given = {**params, **change}
-            orders.append(await filled_from(app, caller, source, given, files=files))
+            made = filled_from(app, runner, source, given, files=files, prefix=prefix)
+            orders.append(await made)
         except WorkflowError as error:
             if len(changes) == 1:
                 raise
@@ -176,7 +178,13 @@ async def _sent(jobs: Jobs, caller: Caller, orders: Sequence[Order], granted: Gr
 
 
 async def _told(
-    app: App, caller: Caller, sweep_id: str, seconds: float, begin: int, warnings: list[str]
+    app: App,
+    caller: Caller,
+    sweep_id: str,
+    seconds: float,
+    *,
+    begin: int = 0,
+    warnings: Sequence[str] = (),
 ) -> Sweep:
     """The sweep as it is once all its runs have ended, or *seconds* are over."""
     from comfy_mcp.jobs.sweeping import look, wait_all  # noqa: PLC0415 - start-up stays light
@@ -197,7 +205,20 @@ async def _told(
         rows = await jobs.store.sweep_jobs(sweep_id)
     found, trouble = await look(jobs, rows, caller.grant)
     told = [*warnings, *([trouble] if trouble else [])]
-    return as_table(row, found, _changed(row), begin, told, app, caller)
+    table = as_table(row, found, _changed(row), begin=begin, warnings=told)
+    return table.model_copy(update={"next": _next(table, found, app, caller)})
+
+
+def _next(table: Sweep, found: Sequence[Job], app: App, caller: Caller) -> str | None:
+    """The first that fits of what the caller can do about its sweep."""
+
+    def may(tool: str) -> bool:
+        return app.gate.listed(caller.identity, tool)
+
+    if table.counts.keys() & {"pending", "in_progress"} and may("get_sweep"):
+        return f'Not finished: get_sweep("{table.sweep_id}", wait_seconds=40)'
+    pictures = [out.uri for job in found for out in job.outputs if out.kind == "image"]
+    return f'See one: view_output("{pictures[0]}")' if pictures and may("view_output") else None
 
 
 def _changed(row: SweepRow) -> list[dict[str, Any]]:

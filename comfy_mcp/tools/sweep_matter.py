@@ -16,7 +16,7 @@ from comfy_mcp.store.protocol import ApprovalRow, NewSweep
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.measuring import Measured, measured_together
 from comfy_mcp.tools.order import Order, thawed
-from comfy_mcp.tools.run_matter import MOST_FILES, told_input, origin_of
+from comfy_mcp.tools.run_matter import MOST_FILES, origin_of, told_input
 from comfy_mcp.tools.startable import must_be_plain, must_be_there, named
 from comfy_mcp.workflow import FACTS
 from comfy_mcp.workflow.origin import INLINE
@@ -56,6 +56,7 @@ class SweepMatter(Matter):
         app: App,
         caller: Caller,
         jobs: Jobs,
+        *,
         orders: Sequence[Order],
         sweep: NewSweep,
         names: Sequence[Collection[str]],
@@ -123,8 +124,8 @@ class SweepMatter(Matter):
         await host.ready()
         whole = await self._measure(FACTS)
         for one in whole:
-            facts = one.run.facts
-            must_be_there(facts, await host.choices(named(facts)), self._read, self._prints)
+            of_one = one.run.facts
+            must_be_there(of_one, await host.choices(named(of_one)), self._read, self._prints)
         costly = max(range(len(whole)), key=lambda at: _cost(whole[at]))
         estimates = [await self._jobs.estimate(one.shape) for one in whole]
         known = [one for one in estimates if one is not None]
@@ -201,13 +202,13 @@ def _short(value: object) -> object:
 def _reads(orders: Sequence[Order]) -> tuple[ReadFile, ...]:
     from comfy_mcp.workflow.input_files import input_files  # noqa: PLC0415 - start-up stays light
 
-    found = {(one.name, one.loose): one for each in orders for one in input_files(each.filled.graph)}
-    return tuple(found.values())
+    reads = (one for order in orders for one in input_files(order.filled.graph))
+    return tuple({(one.name, one.loose): one for one in reads}.values())
 
 
 def _payload(orders: Sequence[Order]) -> dict[str, Any]:
     """What a yes lets through: each graph, and of how it was made what its job is told with."""
-    runs = []
+    runs: list[dict[str, Any]] = []
     for order in orders:
         frozen = order.frozen()
         frozen.pop("base")
@@ -216,13 +217,13 @@ def _payload(orders: Sequence[Order]) -> dict[str, Any]:
         runs.append(frozen)
     first = orders[0]
     graph = first.filled.graph.to_json() if first.workflow == INLINE else None
-    named = {} if first.workflow != INLINE else None
+    manifest: dict[str, Any] | None = {} if first.workflow != INLINE else None
     return {
         "kind": "sweep",
         "workflow": first.workflow,
         "runs": runs,
         "graph": graph,
-        "manifest": named,
+        "manifest": manifest,
     }
 
 

@@ -87,7 +87,8 @@ def _cancelled(before: Sequence[JobRow], after: Sequence[JobRow]) -> int:
 def _words(before: Sequence[JobRow], after: Sequence[JobRow], troubles: Sequence[str]) -> str:
     ended = sum(ends(row.status) for row in before)
     left = sum(not ends(row.status) for row in after)
-    words = [f"Of {len(after)} runs {_cancelled(before, after)} were stopped (verified), {ended} had ended before."]
+    stopped = _cancelled(before, after)
+    words = [f"Of {len(after)} runs {stopped} were stopped (verified); {ended} had ended before."]
     if left:
         words.append(
             f"{left} still run, though they were told to stop: ComfyUI obeys only between nodes or"

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from comfy_mcp.jobs.job import Job, Status
-from comfy_mcp.jobs.table import ends
-from comfy_mcp.tools.app import App, Caller
 
 if TYPE_CHECKING:
     from comfy_mcp.store.protocol import SweepRow
@@ -72,10 +70,9 @@ def as_table(
     row: SweepRow,
     jobs: Sequence[Job],
     changed: Sequence[Mapping[str, Any]],
+    *,
     begin: int,
     warnings: Sequence[str],
-    app: App,
-    caller: Caller,
 ) -> Sweep:
     """The rows from *begin* on, as many as fit into one answer."""
     table: list[SweepRun] = []
@@ -95,7 +92,6 @@ def as_table(
         table=table,
         next_cursor=str(end) if end < len(jobs) else None,
         warnings=[one[:1000] for one in warnings],
-        next=_next(row, jobs, app, caller),
     )
 
 
@@ -104,9 +100,7 @@ def _run(at: int, job: Job, changed: Mapping[str, Any]) -> SweepRun:
     more = len(uris) - MOST_OUTPUTS
     return SweepRun(
         run=at + 1,
-        changed={
-            _cut(name): _short(value) for name, value in list(changed.items())[:MOST_NAMES]
-        },
+        changed={_cut(name): _short(value) for name, value in list(changed.items())[:MOST_NAMES]},
         prompt_id=job.prompt_id,
         status=job.status,
         queue_position=job.queue_position,
@@ -131,13 +125,3 @@ def _short(value: object) -> object:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MOST_VALUE else f"{text[: MOST_VALUE - 3]}..."
-
-
-def _next(row: SweepRow, jobs: Sequence[Job], app: App, caller: Caller) -> str | None:
-    def may(tool: str) -> bool:
-        return app.gate.listed(caller.identity, tool)
-
-    if any(not ends(job.status) for job in jobs):
-        return f'Not finished: get_sweep("{row.sweep_id}", wait_seconds=40)' if may("get_sweep") else None
-    pictures = [out.uri for job in jobs for out in job.outputs if out.kind == "image"]
-    return f'See one: view_output("{pictures[0]}")' if pictures and may("view_output") else None

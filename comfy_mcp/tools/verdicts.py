@@ -78,6 +78,10 @@ async def verdict(app: App, caller: Caller, call: Call, jobs: Jobs) -> Verdict:
     Raises:
         StateError: the counters cannot be read.
     """
+    if app.gate.hidden(caller.identity, RUN):
+        return Verdict(
+            effect="deny", code="not_listed", reason="You have no tool that runs workflows."
+        )
     decision = decided(app, caller, call)
     told = Verdict(
         effect=_EFFECTS[decision.effect],
@@ -86,8 +90,6 @@ async def verdict(app: App, caller: Caller, call: Call, jobs: Jobs) -> Verdict:
         reason=decision.reason[:1000] or None,
         fix=None if decision.fix is None else dict(decision.fix),
     )
-    if decision.code == "not_listed":
-        return told.model_copy(update={"reason": "You have no tool that runs workflows."})
     status = await app.gate.status(caller.call(), jobs.label)
     if any(use.used >= use.cause.most for use in status.slots):
         # Jobs that ended unnoticed hold no slot, as when a run needs one.

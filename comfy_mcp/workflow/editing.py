@@ -265,7 +265,8 @@ def _title(desk: _Desk, step: Operation) -> None:
     node = desk.node(step.node)
     if len(step.title) > MAX_TITLE or has_control(step.title):
         raise Wrong(f"a title has at most {MAX_TITLE} characters, none a control.", step.node)
-    meta = {key: value for key, value in (node.get("_meta") or {}).items() if key != "title"}
+    held: dict[str, Any] = node.get("_meta") or {}
+    meta = {key: value for key, value in held.items() if key != "title"}
     meta |= {"title": step.title} if step.title else {}
     node.pop("_meta", None)
     if meta:

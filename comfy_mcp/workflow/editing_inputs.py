@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from comfy_mcp.workflow.checking_own import own_checks
@@ -13,8 +14,8 @@ from comfy_mcp.workflow.schema import AUTOGROW, InputSpec, NodeSchema
 __all__ = ["Wrong", "filled_up", "found", "link_in", "pruned", "put"]
 
 _ROUNDS = 5
-_SUFFIX = 12
-"""A choice with a dot among its last characters is a file, which nobody chooses blindly."""
+_FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,11}")
+"""How the name of a file ends, which nobody chooses blindly."""
 
 
 class Wrong(Exception):
@@ -136,7 +137,7 @@ def _default(spec: InputSpec) -> Any:
         if told in spec.choices:
             return told
         first = next(iter(spec.choices), None)
-        is_file = isinstance(first, str) and "." in first[-_SUFFIX:]
+        is_file = isinstance(first, str) and _FILE.search(first[-13:]) is not None
         return None if is_file and len(spec.choices) > 1 else first
     if told is None and spec.kind == "BOOLEAN":
         return False

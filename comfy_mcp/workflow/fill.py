@@ -75,7 +75,9 @@ def fill(
     refuse(_flaws(manifest, given, chance, files), "The parameters cannot be used")
     values = {p.name: _value(p, given, chance, draw_seed) for p in manifest.parameters}
     drawn = tuple(name for name in values if name in chance)
-    used = {each: files[each] for each in values.values() if isinstance(each, str) and each in files}
+    used = {
+        each: files[each] for each in values.values() if isinstance(each, str) and each in files
+    }
     return Filled(_put(graph, manifest, values, used), MappingProxyType(values), drawn, used)
 
 

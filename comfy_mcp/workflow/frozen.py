@@ -105,9 +105,8 @@ def remake(payload: Mapping[str, Any], changes: Mapping[str, object]) -> Remade:
     graph = _made(payload, manifest, values, nodes)
     _same_files(parse_graph(payload["graph"]), graph)
     new = {**payload, "values": values, "nodes": nodes, "graph": graph.to_json()}
-    new["placed"] = {
-        name: nodes.get(name, value) for name, value in (payload.get("placed") or {}).items()
-    }
+    placed: Mapping[str, object] = payload.get("placed") or {}
+    new["placed"] = {name: nodes.get(name, value) for name, value in placed.items()}
     new["drawn"] = [name for name in payload["drawn"] if name not in before]
     return Remade(new, graph, _changes(new, before))
 
@@ -136,7 +135,8 @@ def _made(
     if manifest is None:
         graph = parse_graph(payload["graph"])
     else:
-        base, files = parse_graph(payload["base"]), payload.get("references") or {}
+        files: Mapping[str, str] = payload.get("references") or {}
+        base = parse_graph(payload["base"])
         graph = fill(base, manifest, values, draw_seed=_nothing, files=files).graph
     written = graph.to_json()
     for name, value in nodes.items():

@@ -141,9 +141,7 @@ def _put(
     return put, drawn
 
 
-def _place(
-    graph: Graph, name: str, known: tuple[str, ...], *, nodes: bool
-) -> tuple[str, str]:
+def _place(graph: Graph, name: str, known: tuple[str, ...], *, nodes: bool) -> tuple[str, str]:
     found = places(graph, name) if nodes else []
     if len(found) == 1:
         return found[0]

@@ -228,6 +228,7 @@ def test_a_budget_of_gpu_time_is_settled_afterwards() -> None:
         calendar=False,
         words="run_workflow may use 1000 s of GPU time per hour",
         refund="settled",
+        of_run=True,
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from comfy_mcp.errors import StateError, WorkflowError
 from comfy_mcp.library import SavedWorkflows
 from comfy_mcp.library.locking import LOCK, alone
-from comfy_mcp.library.saved import MOST_BYTES, MOST_EACH
+from comfy_mcp.library.saved import MOST_BYTES, MOST_EACH, MOST_TOTAL
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 
@@ -141,6 +141,17 @@ def test_a_name_that_is_no_name_writes_nothing(
 def test_what_is_too_big_is_not_written(saved: SavedWorkflows, folder: Path) -> None:
     assert "can be saved" in refusal(saved, "card", description="x" * MOST_BYTES)
     assert not folder.exists()
+
+
+def test_a_grant_can_save_so_many_bytes(saved: SavedWorkflows, folder: Path) -> None:
+    folder.mkdir(parents=True, mode=0o700)
+    body = json.dumps({"saved_by": "ann", "saved_ms": 1, **parts()})
+    for number in range(MOST_TOTAL // MOST_BYTES):
+        (folder / f"card-{number}.json").write_text(body.ljust(MOST_BYTES))
+
+    assert "20 MiB together" in refusal(saved, "one-more")
+    assert saved.save("card-0", "ann", parts(2), overwrite=True) == "replaced"
+    assert saved.save("one-more", "ann", parts(2), overwrite=False) == "saved"
 
 
 def test_a_grant_can_save_so_many_and_others_still_can(saved: SavedWorkflows, folder: Path) -> None:

@@ -64,7 +64,7 @@ def png_of_size(width: int, height: int) -> bytes:
 
 
 def apng(told: int, real: int, *, notes: bytes = b"") -> bytes:
-    """An animation of one pixel that says to have *told* frames; *notes* in a chunk of ComfyUI's."""
+    """One pixel that moves and says to have *told* frames; *notes* in a chunk of ComfyUI's."""
     raw = zlib.compress(b"\0\x10\x20\x30")
     parts = [chunk(b"acTL", struct.pack(">II", told, 0))]
     sequence = 0

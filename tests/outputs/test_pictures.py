@@ -1,4 +1,4 @@
-"""Of what moves several frames are seen, with their times; and no file takes more than its share."""
+"""Of what moves several frames are seen, with their times; no file takes more than its share."""
 
 from __future__ import annotations
 

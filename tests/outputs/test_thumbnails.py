@@ -140,5 +140,3 @@ def test_a_damaged_picture_is_shown_or_refused_and_nothing_else(
     except OutputError:
         return
     assert len(small) < 100_000
-
-

@@ -115,7 +115,7 @@ def test_a_page_goes_on_where_it_ended_though_the_list_has_grown() -> None:
     assert [row.name for row in second.workflows] == ["template/t002"]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "!!", "WyJnb25lIl0=", "WzFd", "W10=", "bnVsbA=="])
+@pytest.mark.parametrize("cursor", ["", "x", "\x00", "é", "f" * 16, "f" * 60])
 def test_a_cursor_that_was_not_made_here_is_refused(cursor: str) -> None:
     with pytest.raises(WorkflowError, match="ask without it"):
         page_of(MANY, limit=2, cursor=cursor)

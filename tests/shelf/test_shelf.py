@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from comfy_mcp.embedded import Faults
 from comfy_mcp.embedded.faults import BadAnswer
 from comfy_mcp.errors import HostError, NotComfyUI, WorkflowError
 from comfy_mcp.host.saved import KEPT_SECONDS, MOST_FILE, MOST_LISTING
-from comfy_mcp.library import Source
+from comfy_mcp.library import Library, SavedWorkflows, Source
+from comfy_mcp.shelf import Shelf
 from tests.shelf.conftest import Clock, Room, card, editor
 
 pytestmark = pytest.mark.anyio
@@ -311,3 +313,23 @@ async def test_a_file_that_is_gone_since_it_was_listed_is_said_to_be(room: Room)
     (room.comfyui.folder / "user/default/workflows/a.json").unlink()
 
     assert "does not hand it out" in await refusal(room, "host/a")
+
+
+async def test_a_folder_that_cannot_be_read_hides_nothing_else(room: Room, tmp_path: Path) -> None:
+    saved = SavedWorkflows(tmp_path / "saved", now_ms=lambda: 1)
+    saved.save("mine", "ann", parts(), overwrite=False)
+    shelf = Shelf(Library([tmp_path / ("x" * 5_000)]), saved)
+
+    found, warnings = await shelf.entries(room.host, "ann")
+
+    assert [entry.name for entry in found] == ["saved/mine"]
+    assert "cannot be read" in warnings[0]
+
+
+async def test_a_file_that_names_thousands_of_classes_costs_few_requests(room: Room) -> None:
+    many = [{"id": n, "type": f"Strange{n}", "inputs": [], "outputs": []} for n in range(3000)]
+    room.own("many", {"nodes": many, "links": []})
+
+    await refusal(room, "many")
+
+    assert len(room.comfyui.seen) < 5

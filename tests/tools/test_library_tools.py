@@ -259,3 +259,28 @@ async def test_a_denied_tool_reads_and_writes_nothing(
 
     assert len(host.seen) == before
     assert not (tmp_path / "state" / "workflows").exists()
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("where", ["parameters", "inputs", "editor"])
+async def test_what_is_nested_deeply_is_refused_and_nothing_breaks(sit: Sit, where: str) -> None:
+    drawn, plain = editor(), card(1)
+    drawn["nodes"][0]["widgets_values"] = nested(180)
+    plain["1"]["inputs"]["color"] = nested(180)
+    arguments: dict[str, dict[str, Any]] = {
+        "parameters": {"workflow": card(1), "parameters": [{"name": nested(180)}]},
+        "inputs": {"workflow": plain},
+        "editor": {"workflow": drawn},
+    }
+    async with sit(policy()) as desk:
+        _, error = await desk.refusal("save_workflow", name="deep", **arguments[where])
+        after = await desk.ask("list_workflows", source="saved")
+
+    assert error["code"] == "workflow"
+    assert after["total"] == 0

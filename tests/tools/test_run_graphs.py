@@ -117,7 +117,9 @@ async def test_a_seed_by_chance_is_drawn_and_told(sit: Sit, name: str) -> None:
 async def test_the_seed_of_a_graph_stays_if_another_parameter_is_given(sit: Sit) -> None:
     async with sit() as desk:
         job = await desk.ask(
-            "run_workflow", workflow=txt2img(steps=2, seed=3), params={"steps": 1, "prompt": "a fox"}
+            "run_workflow",
+            workflow=txt2img(steps=2, seed=3),
+            params={"steps": 1, "prompt": "a fox"},
         )
         sampler = await inputs_of(desk, job["prompt_id"], "5")
         text = await inputs_of(desk, job["prompt_id"], "2")
@@ -138,9 +140,7 @@ async def test_placeholders_of_a_graph_are_its_parameters(sit: Sit) -> None:
     assert (values["color"], values["width"]) == (9, 32)
 
 
-async def test_rules_see_a_graph_with_its_parameters_in_place(
-    sit: Sit, host: EmbeddedHost
-) -> None:
+async def test_rules_see_a_graph_with_its_parameters_in_place(sit: Sit, host: EmbeddedHost) -> None:
     rule = {"path": "args.workflow.1.inputs.width", "op": "gt", "value": 256}
     policy = {**EVERYTHING, "tools": {"run_workflow": {"deny_if": [rule]}}}
 

@@ -56,9 +56,13 @@ def located(folders: Folders, name: str) -> Path | None:
 
 
 def _missing(folders: Folders, inputs: Mapping[str, Any]) -> tuple[str, str] | None:
-    name = inputs.get("image")
-    if not isinstance(name, str):
+    if "image" not in inputs:
         return None
+    name = inputs["image"]
+    if not isinstance(name, str):
+        # What comes over a link is None while it is checked.
+        kind = "NoneType" if isinstance(name, list) else type(name).__name__
+        raise AttributeError(f"{kind!r} object has no attribute 'endswith'")
     path = located(folders, name)
     if path is not None and path.exists():
         return None

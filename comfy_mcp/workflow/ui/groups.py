@@ -144,6 +144,11 @@ class _Unfolding:
     seen: dict[str, int] = field(default_factory=dict[str, int])
     names: dict[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
 
+    @property
+    def linked(self) -> set[tuple[int, int]]:
+        """The inner inputs that something inside feeds, by node and number."""
+        return {(link[2], link[3]) for link in self.group.links}
+
     def made(self, key: str) -> tuple[Board, UiNode]:
         """The subgraph of that id, and the node that uses it."""
         given = Given.of(self.node.values, self.node.named)
@@ -176,6 +181,9 @@ class _Unfolding:
         kept = replace(schema, inputs=tuple(e for e in schema.inputs if e.name not in converted))
         found = laid_out(kept, given, lambda name: self._name(at, node, name))
         named = {name: each.value for name, each in found.items() if not each.control}
+        for slot, socket in enumerate(_sockets(node, schema)):
+            if socket.widget is None and (at, slot) not in self.linked:
+                self._name(at, node, socket.name)
         return replace(node, values=(), named=named)
 
     def _primitive(self, at: int, node: UiNode, given: Given) -> UiNode:
