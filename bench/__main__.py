@@ -16,7 +16,7 @@ from pathlib import Path
 
 import anyio
 
-from bench import decisions, jobs, ledger, memory, size, start
+from bench import decisions, jobs, ledger, memory, size, start, view
 from bench.figures import Figure, as_json, table
 from bench.places import Place, embedded_host, place
 
@@ -53,6 +53,7 @@ def _measure(here: Place, options: argparse.Namespace) -> list[Figure]:
         *anyio.run(decisions.measure, here, options.decisions),
         *anyio.run(ledger.measure, here.folder, options.decisions),
         *memory.measure(here),
+        *anyio.run(view.measure, here, options.looks),
     ]
 
 
@@ -64,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=100, help="jobs of each kind (100)")
     parser.add_argument("--starts", type=int, default=15, help="starts of each server (15)")
     parser.add_argument("--decisions", type=int, default=1000, help="decisions (1000)")
+    parser.add_argument("--looks", type=int, default=10, help="looks at an 8k picture (10)")
     parser.add_argument("--json", type=Path, help="a file for the same numbers")
     return parser.parse_args()
 

@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 EMBEDDED = "embedded"
+CLIENT = "client"
+"""The word for the folders that an MCP client declares."""
+
 DEFAULT_PORT = 8188
 
 VARIABLES: Mapping[str, str] = {
@@ -40,7 +43,8 @@ VARIABLES: Mapping[str, str] = {
     "COMFY_MCP_GRANT": "Name of the caller on stdio: jobs and limits are kept by it"
     " (default `local`).",
     "COMFY_MCP_WORKFLOWS": "A folder with your own workflow files, joined as in `PATH`.",
-    "COMFY_MCP_INPUT_ROOTS": "Folders from which `upload_input` may take files, joined as in `PATH`.",
+    "COMFY_MCP_INPUT_ROOTS": "Folders from which `upload_input` may take files, joined as in `PATH`;"
+    " `client` among them: also those that the MCP client declares.",
     "COMFY_MCP_EXPORT_ROOTS": "Folders into which `export_output` may write, joined as in `PATH`.",
     "COMFY_MCP_TOOLSETS": "Groups of tools that are offered, with commas between: `core`, `library`,"
     " `outputs`, `inputs`, `knowledge`, `control`, `approvals` (default: all).",
@@ -115,6 +119,7 @@ class Settings:
     protocol: str = "auto"
     input_roots: tuple[Path, ...] = ()
     export_roots: tuple[Path, ...] = ()
+    client_roots: bool = False
     toolsets: frozenset[str] = frozenset(TOOLSETS)
     read_only: bool = False
     workflow_tools: bool = False
@@ -137,7 +142,8 @@ def read(environ: Mapping[str, str], *, policies: tuple[Path, ...] = ()) -> Sett
         workflows=_paths(given.get("COMFY_MCP_WORKFLOWS", "")),
         on_bad_reload=_choice("COMFY_MCP_ON_BAD_RELOAD", given),
         protocol=_choice("COMFY_MCP_PROTOCOL", given),
-        input_roots=_roots("COMFY_MCP_INPUT_ROOTS", given),
+        input_roots=_roots("COMFY_MCP_INPUT_ROOTS", given, but=CLIENT),
+        client_roots=CLIENT in given.get("COMFY_MCP_INPUT_ROOTS", "").split(os.pathsep),
         export_roots=_roots("COMFY_MCP_EXPORT_ROOTS", given),
         toolsets=_toolsets(given.get("COMFY_MCP_TOOLSETS", "")),
         read_only=_choice("COMFY_MCP_READ_ONLY", given) == "yes",
@@ -233,8 +239,9 @@ def _path(text: str) -> Path:
         ) from None
 
 
-def _roots(name: str, given: Mapping[str, str]) -> tuple[Path, ...]:
-    roots = _paths(given.get(name, ""))
+def _roots(name: str, given: Mapping[str, str], *, but: str = "") -> tuple[Path, ...]:
+    """The folders in a variable, without the word *but*."""
+    roots = tuple(one for one in _paths(given.get(name, "")) if str(one) != but)
     for root in roots:
         if not root.is_absolute():
             raise ConfigError(

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_mcp.cli import options
 from comfy_mcp.cli.screen import Screen
@@ -51,7 +51,6 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     full: bool = given.full
     from comfy_mcp.cli.approvals_shown import show  # noqa: PLC0415 - not for --help
     from comfy_mcp.oversight.approvals import as_object  # noqa: PLC0415 - as above
-    from comfy_mcp.oversight.object import whole  # noqa: PLC0415 - as above
     from comfy_mcp.oversight.voiding import Revisions  # noqa: PLC0415 - as above
 
     if row is None:
@@ -60,11 +59,21 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     void = bool(Revisions().void([row]))
     if given.as_json:
         told = {**as_object(row, at_ms, full=full), "void": void}
-        told |= {"graph": whole(row.payload.get("graph"))} if full else {}
+        told |= _graphs(row.payload) if full else {}
         print(json.dumps(told))
     else:
         show(Screen(sys.stdout), row, at_ms, folder, void=void, full=full)
     return 0
+
+
+def _graphs(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What would be sent: the graph, or those of all runs."""
+    from comfy_mcp.oversight.object import whole  # noqa: PLC0415 - not for --help
+    from comfy_mcp.oversight.values import mapping, objects  # noqa: PLC0415 - as above
+
+    if "runs" in payload:
+        return {"graphs": [whole(mapping(one.get("graph"))) for one in objects(payload["runs"])]}
+    return {"graph": whole(payload.get("graph"))}
 
 
 async def _row(folder: Path, approval_id: str) -> tuple[ApprovalRow | None, int, str]:

@@ -20,8 +20,8 @@ __all__ = ["complete", "nearest"]
 
 _NOT_ARGUMENTS = frozenset({"app", "caller"})
 
-_NEEDED = frozenset({("run_workflow", "workflow")})
-"""What may only be left out where a running server knows the rest of the call by its approval."""
+_NEEDED = frozenset({("run_workflow", "workflow"), ("run_sweep", "workflow")})
+"""What may only be left out where a running server knows it: from an approval, or a former job."""
 
 
 def complete(tool: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["parser", "run"]
 
 
+NOT_OFFERED = "not offered by this server: see COMFY_MCP_TOOLSETS and COMFY_MCP_READ_ONLY"
+
+
 def parser(program: str) -> argparse.ArgumentParser:
     """The options of this command."""
     made = options.new_parser(
@@ -47,7 +50,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         for one in findings:
             screen.check(one.verdict, one.name, one.text)
     if loaded is not None:
-        _show_powers(screen, loaded, settings.grant)
+        _show_powers(screen, loaded, settings)
     screen.say()
     screen.say(f"Next: {_next(found, options.repeated(given))}", "bold")
     if loaded is None:
@@ -66,12 +69,14 @@ def _examine(settings: Settings) -> Iterator[tuple[list[Finding], Loaded | None]
     yield findings.about_workflows(settings), None
 
 
-def _show_powers(screen: Screen, loaded: Loaded, name: str) -> None:
+def _show_powers(screen: Screen, loaded: Loaded, settings: Settings) -> None:
     from comfy_mcp.cli.powers import callers, powers  # noqa: PLC0415 - --help does not need it
     from comfy_mcp.oversight.state import now_ms  # noqa: PLC0415 - as above
+    from comfy_mcp.tools.table import offered  # noqa: PLC0415 - as above
 
     at_ms = now_ms()
-    for caller in callers(loaded.policy, name, at_ms):
+    there = offered(settings.toolsets, read_only=settings.read_only)
+    for caller in callers(loaded.policy, settings.grant, at_ms):
         screen.title(f"What the agent {caller.name!r} may do")
         if caller.words:
             screen.say(f"  {caller.words}")
@@ -79,6 +84,8 @@ def _show_powers(screen: Screen, loaded: Loaded, name: str) -> None:
             continue
         rows = [
             (power.tool, "yes" if power.listed else "no", power.words)
+            if power.tool in there
+            else (power.tool, "no", NOT_OFFERED)
             for power in powers(loaded.policy, caller.name, at_ms)
         ]
         screen.table(("tool", "listed", "a call is"), rows)

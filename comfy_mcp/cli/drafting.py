@@ -6,18 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from comfy_mcp.cli.arguments import complete
 from comfy_mcp.guard.decide import prefix_for, wanted
 from comfy_mcp.guard.policy import Policy
 from comfy_mcp.guard.question import Prefix
 from comfy_mcp.library import Library, shipped_folder
 from comfy_mcp.settings import Settings
 from comfy_mcp.workflow import Graph, fill, parse_graph
+from comfy_mcp.workflow.axes import variants
 from comfy_mcp.workflow.saves import with_prefix
 
-__all__ = ["RUN", "Draft", "draft", "library_of"]
+__all__ = ["RUN", "SWEEP", "Draft", "draft", "library_of", "runs_of"]
 
 RUN = "run_workflow"
 """The tool whose calls have a graph."""
+
+SWEEP = "run_sweep"
+"""The tool whose calls have many."""
 
 SEED = 0
 """For every seed that nobody gave: no rule looks at seeds."""
@@ -57,6 +62,18 @@ def draft(library: Library, policy: Policy, identity: str, args: Mapping[str, An
     graph = filled.graph if prefix is None else with_prefix(filled.graph, prefix.text)
     name = workflow if isinstance(workflow, str) else "inline"
     return Draft(name, graph, prefix, wanted(policy, RUN, identity))
+
+
+def runs_of(args: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Arguments of run_workflow for each run of a call of run_sweep, both with defaults filled in.
+
+    Raises:
+        WorkflowError: there are none, or too many.
+    """
+    params, workflow = args["params"], args["workflow"]
+    changes = variants(params, args["axes"], args["max_runs"])
+    single = complete(RUN, {"workflow": workflow})
+    return tuple({**single, "params": {**params, **one}} for one in changes)
 
 
 def _seed() -> int:

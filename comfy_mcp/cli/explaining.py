@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from comfy_mcp.cli.drafting import RUN, Draft, draft, library_of
+from comfy_mcp.cli.drafting import RUN, SWEEP, Draft, draft, library_of, runs_of
 from comfy_mcp.errors import HostError
 from comfy_mcp.guard.catalog import OWN_JOBS_ONLY, TOOLS, ToolClass, canonical
 from comfy_mcp.guard.decide import Looked, decide, grant_of, walk
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
 
 __all__ = ["Asking", "Explained", "State", "explain"]
+
+
+FIRST_RUN = (
+    "Judged here is the call with the first of its {count} runs. A server judges it with each of"
+    " them, and each as run_workflow, too: ask about that with the params of the run."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +110,14 @@ async def explain(settings: Settings, loaded: Loaded, asking: Asking) -> Explain
         notes = [why] if why else []
         question = _question(settings, asking, at_ms)
         made: Draft | None = None
-        if canonical(asking.tool) == RUN:
-            library = library_of(settings)
+        tool = canonical(asking.tool)
+        if tool in {RUN, SWEEP}:
+            library, args = library_of(settings), asking.args
+            if tool == SWEEP:
+                args, *others = runs_of(asking.args)
+                notes.append(FIRST_RUN.format(count=len(others) + 1))
             made = await anyio.to_thread.run_sync(
-                draft, library, loaded.policy, settings.grant, asking.args
+                draft, library, loaded.policy, settings.grant, args
             )
             run, more = await _run(settings, asking, made, grant, store)
             question = replace(question, run=run)

@@ -19,6 +19,12 @@ from comfy_mcp.oversight.gauge import number
 __all__ = ["Caller", "Power", "callers", "powers"]
 
 
+_MANY = "run_sweep"
+
+_OWN = {"upload_input": "of outputs only those of own jobs"}
+"""Words for tools that are about something else than a job, but may be about one, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Power:
     """One tool: whether agents see it, and what becomes of a call."""
@@ -94,10 +100,10 @@ def _words(decision: Decision, force: InForce) -> str:
     if decision.effect is Effect.DENY:
         return f"denied by {decision.rule or '/default'}: {decision.reason}"
     held = force.tool in OWN_JOBS_ONLY and force.words.ownership.value == "own"
-    own = held or force.tool in ALWAYS_OWN
+    own = [_OWN.get(force.tool, "own jobs only")] if held or force.tool in ALWAYS_OWN else []
     taken = [limit.words for limit in decision.limits]
     first = "allowed" if decision.asking is None else _asked(decision.asking)
-    return "; ".join([first, *(["own jobs only"] if own else []), *taken, *_if(force)])
+    return "; ".join([first, *own, *taken, *_if(force)])
 
 
 def _asked(asking: Asking) -> str:
@@ -115,6 +121,8 @@ def _if(force: InForce) -> Iterator[str]:
         yield f"some need a person ({ask.rule})"
     if force.runs:
         yield from _run(force)
+    if force.tool == _MANY:
+        yield "each of its runs is judged and counted as run_workflow, too"
 
 
 def _run(force: InForce) -> Iterator[str]:

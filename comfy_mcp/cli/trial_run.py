@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 
-from comfy_mcp.cli.drafting import RUN, draft
+from comfy_mcp.cli.drafting import RUN, SWEEP, draft, runs_of
 from comfy_mcp.cli.times import milliseconds
 from comfy_mcp.cli.trials import Step, Trial
 from comfy_mcp.errors import ApprovalNeeded, Refused, WorkflowError
@@ -20,7 +20,7 @@ from comfy_mcp.guard.question import Effect, Run
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.library import Library
 from comfy_mcp.oversight.gauge import number
-from comfy_mcp.store.protocol import NewJob, Store
+from comfy_mcp.store.protocol import NewJob, NewSweep, Store
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.workflow import Graph, digest
 from comfy_mcp.workflow.facts import ClassInfo, Facts, Known
@@ -157,10 +157,27 @@ class _Stage:
         await gate.screen(call, checked=True)
         if canonical(call.tool) == RUN:
             call = await self._with_run(gate, call, step)
-        async with gate.admit(call):
+        if canonical(call.tool) == SWEEP:
+            call = await self._with_runs(gate, call, step)
+        async with gate.admit_many(call) if call.variants else gate.admit(call):
             pass
-        if call.job is not None:
-            await self._start(call.job, step)
+        for one in (call, *call.variants):
+            if one.job is not None:
+                await self._start(one.job, step)
+
+    async def _with_runs(self, gate: Gate, call: Call, step: Step) -> Call:
+        runs: list[Call] = []
+        for args in runs_of(step.args):
+            one = replace(call, tool=RUN, args=args)
+            runs.append(await self._with_run(gate, one, replace(step, tool=RUN, args=args)))
+        job = runs[0].job
+        sweep = NewSweep(
+            sweep_id=f"swp_{self._new_id()}",
+            grant=call.grant,
+            host=HOST,
+            workflow="" if job is None else job.workflow,
+        )
+        return replace(call, variants=tuple(runs), sweep=sweep, owner=None)
 
     async def _with_run(self, gate: Gate, call: Call, step: Step) -> Call:
         made = draft(self.library, gate.loaded.policy, call.identity, step.args)
@@ -204,14 +221,20 @@ class _Stage:
         return frozenset() if row is None else frozenset(row.facts["asks"])
 
     def _touch(self, outcome: _Outcome) -> None:
-        row = self._last()
-        limits: Mapping[str, Any] = row.get("limits") or {}
-        self.touched |= {outcome.rule, str(row.get("rule")), *limits}
-        self.touched.add(f"grant {row.get('grant')}")
+        self.touched.add(outcome.rule)
+        for row in self._rows[-1:] if SWEEP not in self._tools() else self._rows:
+            limits: Mapping[str, Any] = row.get("limits") or {}
+            self.touched |= {str(row.get("rule")), *limits, f"grant {row.get('grant')}"}
         self.touched.add(f"code {outcome.code}")
 
     def _last(self) -> Mapping[str, Any]:
+        """The row of the call; those of the runs that it makes come after it."""
+        if SWEEP in self._tools():
+            return next(row for row in self._rows if row.get("tool") == SWEEP)
         return self._rows[-1] if self._rows else {}
+
+    def _tools(self) -> frozenset[str]:
+        return frozenset(str(row.get("tool")) for row in self._rows)
 
     def _new_id(self) -> str:
         self._number += 1

@@ -44,7 +44,7 @@ from comfy_mcp.guard.question import Decision, Effect, Prefix
 from comfy_mcp.guard.repeat import conflict, earlier, is_same, of_repeat
 from comfy_mcp.guard.requests import Requests
 from comfy_mcp.guard.room import Reconcile, holding
-from comfy_mcp.guard.second_look import changed, of_others, stale
+from comfy_mcp.guard.second_look import changed, of_others, refusal_of, stale
 from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.standing import status_of
 from comfy_mcp.guard.whole import Tasks
@@ -63,6 +63,8 @@ from comfy_mcp.store.protocol import (
 __all__ = ["Call", "Gate", "Granted", "Status"]
 
 log = logging.getLogger(__name__)
+
+NOT_OFFERED = "This server does not offer the tool."
 
 OVERTIME_MS = 120_000
 """How long the watchdog may try to stop one job under one permit."""
@@ -171,6 +173,11 @@ class Gate:
 
     async def note_hidden(self, call: Call) -> None:
         """Write down that somebody called a tool that must seem not to exist."""
+        if not self.offers(call.tool):
+            judged = self._hearing.judge(replace(call, args=None), final=False)
+            no = replace(refusal_of("not_listed", NOT_OFFERED), grant=judged.decision.grant)
+            await self._clerk.refusal(call, replace(judged, decision=no), self._decision_id())
+            return
         try:
             await self.screen(call)
         except Refused:

@@ -73,6 +73,12 @@ def _powers(policy: Policy, now_ms: int) -> Iterator[str]:
                 f"{who}run_workflow is allowed but get_job is not: an agent can start jobs and"
                 ' never learn what became of them. Add "get_job": {} to "tools".'
             )
+        if "run_sweep" in tools and "run_workflow" not in tools:
+            yield (
+                f"{who}run_sweep is allowed but run_workflow is not: each run of a sweep is judged"
+                ' as run_workflow, too, so every sweep will be denied. Add "run_workflow": {} to'
+                ' "tools", or leave run_sweep out.'
+            )
 
 
 def _is_over(grant: Grant, now_ms: int) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from comfy_mcp.errors import Refused, WorkflowError
 from comfy_mcp.guard.call import Call
@@ -20,6 +20,10 @@ MAX_NAME = 128
 
 MAX_NAMES = 20
 """Node classes, models, arguments and jobs that are named in one row."""
+
+
+MAX_TEXT, MAX_PARTS = 2_000_000, 200_000
+"""Characters and parts of an argument whose digest is written: of larger ones it takes too long."""
 
 
 def of_decision(call: Call, decision: Decision, decision_id: str, revision: str) -> dict[str, Any]:
@@ -43,6 +47,8 @@ def of_decision(call: Call, decision: Decision, decision_id: str, revision: str)
         "workflow": call.job.workflow[:MAX_NAME] if call.job else None,
         "digest": call.job.digest if call.job else None,
     }
+    if call.upload is not None:
+        row["upload"] = {"name": call.upload.name[:MAX_NAME], "sha256": call.upload.sha256}
     if call.sweep is not None:
         row |= {"sweep": call.sweep.sweep_id, "variants": len(call.variants)}
         row["workflow"] = call.sweep.workflow[:MAX_NAME]
@@ -103,10 +109,32 @@ def _digests(args: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _digest(value: object) -> str:
+    if _is_long(value):
+        # A call that is refused may bring any amount, and must not take time for it.
+        return "too long"
     try:
         return digest(value)
     except (TypeError, ValueError, RecursionError, WorkflowError):
         return "unreadable"
+
+
+def _is_long(value: object) -> bool:
+    """It has more than `MAX_TEXT` characters in its texts, or more than `MAX_PARTS` parts."""
+    parts: list[object] = [value]
+    seen = length = 0
+    while parts:
+        part = parts.pop()
+        seen += 1
+        if isinstance(part, str):
+            length += len(part)
+        elif isinstance(part, Mapping):
+            parts += cast("Mapping[str, object]", part).keys()
+            parts += cast("Mapping[str, object]", part).values()
+        elif isinstance(part, list | tuple):
+            parts += cast("Sequence[object]", part)
+        if length > MAX_TEXT or seen + len(parts) > MAX_PARTS:
+            return True
+    return False
 
 
 def _facts(facts: Facts) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from comfy_mcp.guard.approvals import strictest
 from comfy_mcp.guard.call import Call
@@ -151,7 +151,7 @@ def _rank(cap: Cap) -> tuple[int, str]:
 
 def _params(one: Call) -> Mapping[str, Any]:
     found = (one.args or {}).get("params")
-    return found if isinstance(found, Mapping) else {}
+    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
 
 
 def _short(value: object) -> str:

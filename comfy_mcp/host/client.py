@@ -12,8 +12,8 @@ from comfy_mcp.host.choices import choices_of
 from comfy_mcp.host.cleaning import hide
 from comfy_mcp.host.failures import worker_dead
 from comfy_mcp.host.files import Files
-from comfy_mcp.host.freeing import Freer
 from comfy_mcp.host.fingerprints import MOST_SECONDS, Fingerprint, Fingerprints
+from comfy_mcp.host.freeing import Freer
 from comfy_mcp.host.graphs import Graphs
 from comfy_mcp.host.information import Information
 from comfy_mcp.host.looking import Looker
@@ -24,6 +24,7 @@ from comfy_mcp.host.presence import present
 from comfy_mcp.host.problems import Choices
 from comfy_mcp.host.queues import Queues
 from comfy_mcp.host.saved import HostWorkflows
+from comfy_mcp.host.schemas import NodeClasses
 from comfy_mcp.host.sighting import OutputFile, Sighting
 from comfy_mcp.host.standing import FinishedJob, HostStatus, QueueView, Submitted, Worker
 from comfy_mcp.host.status import status_of
@@ -33,7 +34,6 @@ from comfy_mcp.host.transport import MAX_JSON, Timeouts
 from comfy_mcp.host.uploading import Stored, Uploader
 from comfy_mcp.host.wire import SystemStats
 from comfy_mcp.host.worker import Watcher
-from comfy_mcp.host.schemas import NodeClasses
 from comfy_mcp.permit import FreePermit, StopPermit, SubmitPermit, UploadPermit
 from comfy_mcp.settings import Address
 from comfy_mcp.workflow import Asked, Graph, Known

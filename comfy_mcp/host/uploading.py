@@ -138,7 +138,7 @@ class Uploader:
         if reply.status == HTTPStatus.BAD_REQUEST and not reply.body:
             raise HostRejected("ComfyUI did not take the file (HTTP 400) and said not why.")
         kept = self._peer.wire.parse("/upload/image", reply, _Kept)
-        whole = f"{kept.subfolder}/{kept.name}".lstrip("/")
+        whole = f"{kept.subfolder}/{kept.name}" if kept.subfolder else kept.name
         if kept.type != "input" or not _is_plain(whole):
             raise NotComfyUI(
                 f"ComfyUI answered the upload with a name that it cannot have: {word(whole)}."

@@ -6,7 +6,7 @@ from comfy_mcp.inputs.content import Content, held
 from comfy_mcp.inputs.kinds import Kind, Media, identified
 from comfy_mcp.inputs.masks import masked
 from comfy_mcp.inputs.naming import input_name, stem_of, subfolder_of
-from comfy_mcp.inputs.sources import MOST_DATA, Data, Former, Local, Source, source_of
+from comfy_mcp.inputs.sources import MOST_DATA, Data, Former, Local, Source, is_path, source_of
 from comfy_mcp.inputs.strangers import stranger
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "held",
     "identified",
     "input_name",
+    "is_path",
     "masked",
     "source_of",
     "stem_of",

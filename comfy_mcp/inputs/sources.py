@@ -10,7 +10,7 @@ from typing import Self
 
 from comfy_mcp.errors import InputError
 
-__all__ = ["MOST_DATA", "SHOWN", "Data", "Source", "source_of"]
+__all__ = ["MOST_DATA", "SHOWN", "Data", "Former", "Local", "Source", "is_path", "source_of"]
 
 MOST_DATA = 32 << 20
 """Bytes of a file that is given as base64: it is one message, and is held whole several times."""
@@ -74,6 +74,12 @@ class Local:
     """A file of this machine."""
 
     path: str
+
+
+def is_path(text: str) -> bool:
+    """Whether *text* can only be a file of this machine; decodes nothing."""
+    short = len(text) <= _PATH_CHARS and not _looks_encoded(text)
+    return short and text[:5].lower() != "data:" and _SCHEME.match(text) is None
 
 
 def source_of(text: str) -> Data | Former | Local:

@@ -316,7 +316,7 @@ class Jobs:
             )
         )
         while not (await asyncio.wait([sending], timeout=self._pace.patience))[0]:
-            if await self._shows(prompt_id):
+            if await self._shows(prompt_id) or await self._was_seen(prompt_id):
                 self._followers.spawn(self._late(sending, prompt_id))
                 return self._found(prompt_id)
         try:
@@ -337,6 +337,13 @@ class Jobs:
     async def _shows(self, prompt_id: str) -> bool:
         with suppress(HostError):
             return not isinstance(await self.host.look(prompt_id), Absent)
+        return False
+
+    async def _was_seen(self, prompt_id: str) -> bool:
+        """Whether somebody has seen it there meanwhile, and may have stopped it since."""
+        with suppress(StateError):
+            row = await self.store.job(prompt_id)
+            return row is not None and row.status != "submitting"
         return False
 
     def _found(self, prompt_id: str) -> Submitted:

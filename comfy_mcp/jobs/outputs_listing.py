@@ -25,6 +25,9 @@ __all__ = ["ListedOutput", "OutputPage", "Sought", "listed_outputs"]
 AT_ONCE = 50
 """Rows of the journal that are read together; each may hold 200,000 characters of texts."""
 
+MOST_CHARACTERS = 18_000
+"""Of a page, as JSON; what does not fit is behind the cursor."""
+
 MOST_ROWS = 1_000
 """Rows that one call looks through; what is left over is behind the cursor."""
 
@@ -96,20 +99,17 @@ async def listed_outputs(
         StateError: the journal cannot be read.
         WorkflowError: *cursor* is none.
     """
-    begin = None if cursor is None else _read(cursor)
-    found: list[ListedOutput] = []
+    page = _Page(sought, limit, None if cursor is None else _read(cursor))
     if sought.prompt_id is not None:
-        row = await _named(jobs, grant, sought.prompt_id)
-        return _page((row,), sought, begin, found, limit, whole=True)
-    before = None if begin is None else begin.seq + 1
-    for read in range(AT_ONCE, MOST_ROWS + 1, AT_ONCE):
+        return page.told(page.add((await _named(jobs, grant, sought.prompt_id),)))
+    before = None if page.begin is None else page.begin.seq + 1
+    for _ in range(0, MOST_ROWS, AT_ONCE):
         rows = await jobs.store.jobs(jobs.label, grant=grant, before=before, count=AT_ONCE)
-        whole, over = len(rows) < AT_ONCE, read + AT_ONCE > MOST_ROWS
-        page = _page(rows, sought, begin, found, limit, whole=whole)
-        if whole or over or len(found) == limit:
-            return page
+        end = page.add(rows)
+        if end is not None or len(rows) < AT_ONCE:
+            return page.told(end)
         before = rows[-1].seq
-    raise AssertionError  # the last round returns
+    return page.told(None if before is None else _Place(before - 1, 0))
 
 
 async def _named(jobs: Desk, grant: str, prompt_id: str) -> JobRow:
@@ -119,32 +119,42 @@ async def _named(jobs: Desk, grant: str, prompt_id: str) -> JobRow:
     return row
 
 
-def _page(
-    rows: tuple[JobRow, ...],
-    sought: Sought,
-    begin: _Place | None,
-    found: list[ListedOutput],
-    limit: int,
-    *,
-    whole: bool,
-) -> OutputPage:
-    """Add to *found* what fits of *rows*; *whole*: there are no older rows."""
-    for row in rows:
-        if sought.workflow not in {None, row.workflow}:
-            continue
-        first = begin.number if begin is not None and begin.seq == row.seq else 0
-        for number, file in _fitting(row, sought, first):
-            if len(found) == limit:
-                return OutputPage(outputs=found, next_cursor=_Place(row.seq, number).text())
-            found.append(_told(row, number, file))
-    more = None if whole else _Place(rows[-1].seq - 1, 0).text()
-    return OutputPage(outputs=found, next_cursor=more)
+class _Page:
+    """A page as it fills, from *begin* on."""
 
+    def __init__(self, sought: Sought, limit: int, begin: _Place | None) -> None:
+        self.begin = begin
+        self._sought = sought
+        self._limit = limit
+        self._found: list[ListedOutput] = []
+        self._length = 0
 
-def _fitting(row: JobRow, sought: Sought, first: int) -> Iterator[tuple[int, OutputFile]]:
-    for number, file in enumerate(files_of(row.result)):
-        if number >= first and sought.fits(file):
-            yield number, file
+    def add(self, rows: tuple[JobRow, ...]) -> _Place | None:
+        """Take what is wanted of *rows*; where the next page begins once this one is full."""
+        for row in rows:
+            if self._sought.workflow not in {None, row.workflow}:
+                continue
+            for number, file in self._fitting(row):
+                told = _told(row, number, file)
+                length = len(told.model_dump_json(exclude_none=True)) + 1
+                # The first one always has room, so that every page goes on.
+                full = self._length + length > MOST_CHARACTERS and self._found
+                if len(self._found) == self._limit or full:
+                    return _Place(row.seq, number)
+                self._found.append(told)
+                self._length += length
+        return None
+
+    def told(self, end: _Place | None) -> OutputPage:
+        """The page; *end* is where the next one begins."""
+        return OutputPage(outputs=self._found, next_cursor=None if end is None else end.text())
+
+    def _fitting(self, row: JobRow) -> Iterator[tuple[int, OutputFile]]:
+        begun = self.begin is not None and self.begin.seq == row.seq
+        first = self.begin.number if self.begin is not None and begun else 0
+        for number, file in enumerate(files_of(row.result)):
+            if number >= first and self._sought.fits(file):
+                yield number, file
 
 
 def _told(row: JobRow, number: int, file: OutputFile) -> ListedOutput:

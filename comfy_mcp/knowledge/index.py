@@ -19,9 +19,14 @@ NAME, TITLE, ALIAS, CATEGORY, TEXT, PLUG = 10.0, 9.0, 7.0, 3.0, 2.5, 2.0
 """What a word is worth by where it stands; PLUG: in names and types of inputs and outputs."""
 
 LONGEST_TEXT = 1_000
-"""Characters of a description that are looked at."""
+"""Characters of a description, or of anything else, that are looked at."""
+
+MOST_ALIASES = 50
+MOST_PLUGS = 500
+"""Inputs, and outputs, that are looked at by name."""
 
 MOST_PREFIXED = 60
+LONGEST_NAME = 300
 
 _ORIGINS = {"nodes": 0, "comfy_extras": 1, "comfy_api_nodes": 2}
 
@@ -101,9 +106,9 @@ def build(schemas: Schemas) -> Index:
 def _entry(schema: NodeSchema) -> Entry:
     return Entry(
         schema=schema,
-        names=tuple(dict.fromkeys((squashed(schema.class_type), squashed(schema.display_name)))),
-        aliases=frozenset(map(squashed, schema.aliases)),
-        category=tuple(each for each in schema.category.split("/") if each),
+        names=tuple(dict.fromkeys(map(_squashed, (schema.class_type, schema.display_name)))),
+        aliases=frozenset(map(_squashed, schema.aliases[:MOST_ALIASES])),
+        category=tuple(each for each in schema.category[:LONGEST_NAME].split("/") if each),
         takes=takes(schema),
         gives=gives(schema),
     )
@@ -113,21 +118,25 @@ def _worth(schema: NodeSchema) -> dict[str, float]:
     """The words that lead to *schema*, each with its best worth."""
     found: dict[str, float] = {}
     for worth, text in _texts(schema):
-        for word in words(text):
+        for word in words(text[:LONGEST_TEXT]):
             found[word] = max(worth, found.get(word, 0.0))
     for kind in takes(schema) | gives(schema):
-        found.setdefault(stem(kind), PLUG)
+        found.setdefault(stem(kind[:LONGEST_NAME]), PLUG)
     return found
+
+
+def _squashed(name: str) -> str:
+    return squashed(name[:LONGEST_NAME])
 
 
 def _texts(schema: NodeSchema) -> Iterator[tuple[float, str]]:
     yield NAME, schema.class_type
     yield TITLE, schema.display_name
-    for alias in schema.aliases:
+    for alias in schema.aliases[:MOST_ALIASES]:
         yield ALIAS, alias
     yield CATEGORY, schema.category
-    yield TEXT, schema.description[:LONGEST_TEXT]
-    for spec in schema.inputs:
+    yield TEXT, schema.description
+    for spec in schema.inputs[:MOST_PLUGS]:
         yield PLUG, spec.name
-    for output in schema.outputs:
+    for output in schema.outputs[:MOST_PLUGS]:
         yield PLUG, output.name

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from comfy_mcp.knowledge.answers import InputInfo, NodeInfo, NodeRow, OutputInfo
+from comfy_mcp.knowledge.examples import example
 from comfy_mcp.knowledge.kinds import kind_of
 from comfy_mcp.knowledge.options import matching
-from comfy_mcp.quoting import bounded, plain, quote
-from comfy_mcp.workflow.schema import AUTOGROW, DYNAMIC_COMBO, InputSpec, NodeSchema
+from comfy_mcp.knowledge.spelling import NAME, kind_in_words, name_as_it_is, number_or_none
+from comfy_mcp.quoting import bounded, plain
+from comfy_mcp.workflow.schema import AUTOGROW, InputSpec, NodeSchema
 
-__all__ = ["InputInfo", "NodeInfo", "NodeRow", "OutputInfo", "describe", "fitted", "row"]
+__all__ = ["describe", "fitted", "row"]
 
-NAME = 200
 LINE = 140
 """Characters of a description in a row."""
 
@@ -34,75 +33,7 @@ MOST_ALIASES = 20
 LONGEST = 18_000
 """Characters of a whole answer: what is longer, several clients cut."""
 
-WIDEST = 60
-"""Characters of a type: one that takes many file formats names them all."""
-
 _UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
-
-
-class _Shown(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class NodeRow(_Shown):
-    """A node class in a line."""
-
-    class_type: str
-    title: str | None = None
-    description: str | None = None
-    category: str
-    takes: Annotated[str, Field(description="Types over links; ? where optional")] = ""
-    gives: str = ""
-    flags: list[str] | None = None
-
-
-class InputInfo(_Shown):
-    """An input by the name that a graph gives it."""
-
-    name: str
-    type: str
-    optional: bool | None = None
-    link_only: bool | None = None
-    default: Any = None
-    min: float | int | None = None
-    max: float | int | None = None
-    step: float | int | None = None
-    choices: list[Any] | None = None
-    choices_total: int | None = None
-    when: Annotated[
-        dict[str, list[str]] | None, Field(description="Only there if that input has such a value")
-    ] = None
-    grows: str | None = None
-    takes_upload: bool | None = None
-    tooltip: str | None = None
-
-
-class OutputInfo(_Shown):
-    """An output; a link to it is [node id, slot]."""
-
-    slot: int
-    type: str
-    name: str | None = None
-    is_list: bool | None = None
-
-
-class NodeInfo(_Shown):
-    """All that a graph needs to know of a node class."""
-
-    class_type: str
-    title: str | None = None
-    category: str
-    description: str | None = None
-    flags: list[str] | None = None
-    inputs: list[InputInfo]
-    more_inputs: int | None = None
-    outputs: list[OutputInfo]
-    example: Annotated[
-        dict[str, Any] | None,
-        Field(description='As a graph has it; "<TYPE>" is a node to be named'),
-    ] = None
-    aliases: list[str] | None = None
-    module: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +49,7 @@ class _Measure:
 
 def row(schema: NodeSchema, *, allowed: bool = True) -> NodeRow:
     """*schema* in a line; not *allowed*: the policy would not run it."""
-    name = _name(schema.class_type)
+    name = name_as_it_is(schema.class_type)
     title = plain(schema.display_name, NAME)
     return NodeRow(
         class_type=name,
@@ -169,7 +100,7 @@ def _fit(schema: NodeSchema, room: int, full: bool, query: str, *, allowed: bool
 
 
 def _described(schema: NodeSchema, measure: _Measure, query: str, *, allowed: bool) -> NodeInfo:
-    name, title = _name(schema.class_type), plain(schema.display_name, NAME)
+    name, title = name_as_it_is(schema.class_type), plain(schema.display_name, NAME)
     inputs = _merged(_inputs(schema.inputs, {}, measure, query))
     shown = inputs[: measure.inputs]
     return NodeInfo(
@@ -181,7 +112,7 @@ def _described(schema: NodeSchema, measure: _Measure, query: str, *, allowed: bo
         inputs=shown,
         more_inputs=len(inputs) - len(shown) or None,
         outputs=_outputs(schema),
-        example=_example(schema) if measure.example else None,
+        example=example(schema) if measure.example else None,
         aliases=[plain(one, NAME) for one in schema.aliases[:MOST_ALIASES]] or None
         if measure.tooltips
         else None,
@@ -213,7 +144,7 @@ def _first_of(spec: InputSpec) -> tuple[InputSpec, ...]:
 
 def _several(kinds: Iterable[str]) -> str:
     """Some types, each once."""
-    each = [_kind(one) for one in dict.fromkeys(kinds)]
+    each = [kind_in_words(one) for one in dict.fromkeys(kinds)]
     more = [f"+{len(each) - MOST_TYPES}"] if len(each) > MOST_TYPES else []
     return ", ".join([*each[:MOST_TYPES], *more])
 
@@ -228,8 +159,10 @@ def _inputs(
         yield _input(spec, when, measure, query)
         for choice, inner in spec.branches.items():
             if not choice.startswith("\0"):
-                yield from _inputs(inner, {_name(spec.name): [_name(choice)]}, measure, query)
-        yield from _inputs(spec.beside, {_name(spec.name): ["<any link>"]}, measure, query)
+                yield from _inputs(
+                    inner, {name_as_it_is(spec.name): [name_as_it_is(choice)]}, measure, query
+                )
+        yield from _inputs(spec.beside, {name_as_it_is(spec.name): ["<any link>"]}, measure, query)
 
 
 def _growing(
@@ -240,7 +173,7 @@ def _growing(
         return
     first, last = spec.grown[0], spec.grown[-1]
     least = sum(1 for each in spec.grown if each.required)
-    grows = f"as many as needed, up to {_name(last.name)}; {least or 'none'} required"
+    grows = f"as many as needed, up to {name_as_it_is(last.name)}; {least or 'none'} required"
     yield _input(first, when, measure, query).model_copy(update={"grows": grows})
 
 
@@ -253,14 +186,14 @@ def _input(
     tooltip = told.get("tooltip")
     shown = isinstance(tooltip, str) and measure.tooltips
     return InputInfo(
-        name=_name(spec.name),
-        type=_kind(kind_of(spec)),
+        name=name_as_it_is(spec.name),
+        type=kind_in_words(kind_of(spec)),
         optional=None if spec.required else True,
         link_only=True if value and not spec.holds_value else None,
         default=bounded(told.get("default"), measure.text, items=MOST_CHOICES),
-        min=_number(told.get("min")),
-        max=_number(told.get("max")),
-        step=_number(told.get("step")),
+        min=number_or_none(told.get("min")),
+        max=number_or_none(told.get("max")),
+        step=number_or_none(told.get("step")),
         choices=choices,
         choices_total=total,
         when=dict(when) or None,
@@ -277,7 +210,7 @@ def _choices(spec: InputSpec, measure: _Measure, query: str) -> tuple[list[Any] 
     most = min(measure.choices, MOST_FILES) if _takes_upload(spec) else measure.choices
     shown = fit[:MOST_MATCHES] or list(spec.choices[:most])
     total = len(spec.choices)
-    safe = [_name(each) if isinstance(each, str) else bounded(each, NAME) for each in shown]
+    safe = [name_as_it_is(each) if isinstance(each, str) else bounded(each, NAME) for each in shown]
     return safe, total if total > len(safe) else None
 
 
@@ -303,73 +236,9 @@ def _outputs(schema: NodeSchema) -> list[OutputInfo]:
     return [
         OutputInfo(
             slot=slot,
-            type=_kind(output.kind),
+            type=kind_in_words(output.kind),
             name=None if output.name == output.kind else plain(output.name, NAME),
             is_list=True if output.is_list else None,
         )
         for slot, output in enumerate(schema.outputs)
     ]
-
-
-def _example(schema: NodeSchema) -> dict[str, Any]:
-    inputs: dict[str, Any] = {}
-    _fill(schema.inputs, inputs)
-    return {"class_type": _name(schema.class_type), "inputs": inputs}
-
-
-def _fill(specs: Iterable[InputSpec], inputs: dict[str, Any]) -> None:
-    """Put what is required of *specs* into *inputs*."""
-    for spec in specs:
-        if spec.kind == AUTOGROW:
-            needed = [each for each in spec.grown if each.required]
-            _fill(needed or spec.grown[:1], inputs)
-        elif spec.kind == DYNAMIC_COMBO:
-            choice = _chosen(spec)
-            if choice is not None:
-                inputs[_name(spec.name)] = _name(choice)
-                _fill(spec.branches[choice], inputs)
-        elif spec.required:
-            inputs[_name(spec.name)] = _value(spec)
-
-
-def _chosen(spec: InputSpec) -> str | None:
-    default = spec.options.get("default")
-    if isinstance(default, str) and default in spec.branches:
-        return default
-    return next((key for key in spec.branches if not key.startswith("\0")), None)
-
-
-def _value(spec: InputSpec) -> Any:
-    """The default, or what stands for one: the first choice, the least number, a link."""
-    default = spec.options.get("default")
-    if default is not None and (spec.choices is None or default in spec.choices):
-        return (
-            quote(default, FULL, exact=True).text if isinstance(default, str) else bounded(default)
-        )
-    if not spec.holds_value:
-        return [f"<{_kind(kind_of(spec))}>", 0]
-    if spec.choices is not None:
-        first = next(iter(spec.choices), "<none there>")
-        return _name(first) if isinstance(first, str) else bounded(first)
-    least = _number(spec.options.get("min"))
-    return {"STRING": "", "BOOLEAN": False}.get(spec.kind, max(0, least or 0))
-
-
-def _name(text: str) -> str:
-    """A name exactly as it is, less what nobody would see."""
-    if len(text) <= NAME and text.isascii() and text.isprintable():
-        return text
-    return quote(text, NAME, exact=True).text
-
-
-def _kind(kind: str) -> str:
-    several = kind.split(",")
-    if len(kind) <= WIDEST or len(several) == 1:
-        return plain(kind, WIDEST)
-    return f"{plain(several[0], WIDEST)},... ({len(several)} types)"
-
-
-def _number(value: object) -> float | int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if math.isfinite(value) else None

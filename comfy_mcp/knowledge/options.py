@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
-__all__ = ["matching", "ranked"]
+from comfy_mcp.workflow.schema import Schemas
+
+__all__ = ["loaders", "matching", "ranked"]
 
 Name = TypeVar("Name")
 
 MOST_WORDS = 12
+MOST_LOADERS = 5
 
 
 def matching(names: Iterable[Name], query: str) -> list[Name]:
@@ -32,3 +35,24 @@ def ranked(names: Iterable[str], query: str) -> list[str]:
         return (0 if begins and inside else 1 if inside else 2), folded, name
 
     return sorted(matching(names, query), key=key)
+
+
+def loaders(schemas: Schemas, files: Collection[str]) -> list[str]:
+    """The inputs, as ``Class.input``, that choose from exactly *files*; the first few."""
+    wanted = frozenset(files)
+    found = [
+        f"{name}.{spec.name}"
+        for name, schema in sorted(schemas.items())
+        for spec in schema.inputs
+        if wanted and spec.choices is not None and _chooses(spec.choices, wanted)
+    ]
+    return sorted(found, key=lambda one: (len(one), one))[:MOST_LOADERS]
+
+
+def _chooses(choices: Collection[object], wanted: frozenset[str]) -> bool:
+    # Counted first: most lists are of something else, and some have thousands of files.
+    return (
+        len(choices) == len(wanted)
+        and wanted.issuperset(each for each in choices if isinstance(each, str))
+        and all(isinstance(each, str) for each in choices)
+    )

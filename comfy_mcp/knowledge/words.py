@@ -12,6 +12,9 @@ __all__ = ["chunks", "corrected", "near", "parts", "squashed", "stem", "words"]
 LONGEST = 60
 """Characters of a word; a longer one is nothing that anybody types."""
 
+LONGEST_NAME = 200
+"""Characters of a name that are compared."""
+
 SHORTEST_STEM = 3
 
 FEW_FAULTS, MANY_FAULTS = 4, 8
@@ -80,10 +83,12 @@ def corrected(word: str, known: Iterable[str]) -> dict[str, int]:
 
 def near(name: str, names: Iterable[str], most: int = 3) -> list[str]:
     """Those of *names* that are most like *name*: a part of it, or few letters apart."""
-    wanted = squashed(name)
+    wanted = squashed(name[:LONGEST_NAME])
     matcher = SequenceMatcher(None, autojunk=False)
     matcher.set_seq2(wanted)
-    graded = sorted((-_likeness(wanted, squashed(each), matcher), each) for each in names)
+    graded = sorted(
+        (-_likeness(wanted, squashed(each[:LONGEST_NAME]), matcher), each) for each in names
+    )
     return [each for grade, each in graded[:most] if -grade >= NEAR_ENOUGH]
 
 

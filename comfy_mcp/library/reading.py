@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.workflow import (
@@ -17,10 +17,9 @@ from comfy_mcp.workflow import (
     parse_manifest,
     shown,
 )
-from comfy_mcp.workflow.infer import inferred
-from comfy_mcp.workflow.placeholders import placeholders
-from comfy_mcp.workflow.schema import Schemas
-from comfy_mcp.workflow.ui import is_ui
+
+if TYPE_CHECKING:
+    from comfy_mcp.workflow.schema import Schemas
 
 __all__ = ["Draft", "drafted", "parts_of", "read_draft", "read_json", "with_parameters"]
 
@@ -61,7 +60,7 @@ def drafted(about: dict[str, Any], nodes: object) -> Draft:
         WorkflowError: one of them cannot be used, or they do not fit together.
     """
     manifest, told = parse_manifest(about), "parameters" in about
-    if is_ui(nodes):
+    if _is_editors(nodes):
         return Draft(manifest, told, editor=nodes)
     graph = parse_graph(nodes)
     check_targets(manifest, graph)
@@ -75,6 +74,10 @@ def with_parameters(about: Manifest, graph: Graph, schemas: Schemas | None = Non
     Raises:
         WorkflowError: a placeholder cannot be read.
     """
+    # start-up stays light: the library is read for the first list of tools
+    from comfy_mcp.workflow.infer import inferred  # noqa: PLC0415 - as above
+    from comfy_mcp.workflow.placeholders import placeholders  # noqa: PLC0415 - as above
+
     named = placeholders(graph, schemas)
     found = named[1] if named is not None else inferred(graph, schemas)
     return about.model_copy(update={"parameters": found.parameters})
@@ -86,7 +89,7 @@ def parts_of(name: str, value: object) -> tuple[dict[str, Any], object]:
     Raises:
         WorkflowError: it is neither an export nor an object with a "graph".
     """
-    if not _is_object(value) or is_ui(value):
+    if not _is_object(value) or _is_editors(value):
         return {"title": name}, value
     if all(_is_node(value.get(key)) for key in _MANIFEST_KEYS & value.keys()):
         return {"title": name}, value
@@ -112,6 +115,11 @@ def read_json(raw: bytes) -> object:
 
 def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
+
+
+def _is_editors(value: object) -> TypeGuard[dict[str, Any]]:
+    """As `workflow.ui` knows it, which is much to import for what is mostly none."""
+    return _is_object(value) and isinstance(value.get("nodes"), list)
 
 
 def _is_node(value: object) -> bool:

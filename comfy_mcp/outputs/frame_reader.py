@@ -105,6 +105,8 @@ def _film(container: Any, order: dict[str, Any], deadline: float) -> int:
         return _say({"error": "It has no pictures."})
     stream = container.streams.video[0]
     context = stream.codec_context
+    if context is None:
+        return _say({"error": "How its pictures are packed is not known here."})
     if context.width * context.height > order["pixels"]:
         return _say({"error": f"Its pictures are {context.width}x{context.height}, too large."})
     context.thread_count = 1
@@ -188,7 +190,11 @@ def _leap(container: Any, stream: Any, seconds: float) -> bool:
 def _small(frame: Any, side: int) -> Any:
     scale = min(1.0, side / max(frame.width, frame.height))
     width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-    return frame.reformat(width=width, height=height, format="rgb24")
+    try:
+        # More threads than one count as new processes.
+        return frame.reformat(width=width, height=height, format="rgb24", threads=1)
+    except TypeError:  # PyAV before 17 does not know threads, and starts none
+        return frame.reformat(width=width, height=height, format="rgb24")
 
 
 def _write(frame: Any) -> None:
@@ -206,6 +212,8 @@ def _sound(av: Any, container: Any, order: dict[str, Any], deadline: float) -> i
     if not container.streams.audio:
         return _say({"error": "It has no sound."})
     stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        return _say({"error": "How its sound is packed is not known here."})
     even = av.audio.resampler.AudioResampler(format="s16", layout="mono", rate=RATE)
     peaks: list[int] = []
     samples = 0

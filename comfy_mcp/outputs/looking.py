@@ -43,13 +43,13 @@ def _sound(data: bytes, wanted: Wanted) -> Seen:
     facts: dict[str, object] = {"bytes": len(data)}
     if sound is None:
         return Seen({**facts, "note": f"No header of a sound that is known here{nature(data)}."})
-    peaks = _peaks(data) if wanted.pictures else []
+    peaks = _peaks(data, min(COLUMNS, wanted.side // 2)) if wanted.pictures else []
     return Seen({**facts, **sound.facts()}, (Frame(wave(peaks)),) if peaks else ())
 
 
-def _peaks(data: bytes) -> list[float]:
+def _peaks(data: bytes, columns: int) -> list[float]:
     samples = plain(data)
-    return loudness(samples) if samples is not None else peaks_of(data, COLUMNS)
+    return loudness(samples, columns) if samples is not None else peaks_of(data, columns)
 
 
 def _model(data: bytes, _wanted: Wanted) -> Seen:

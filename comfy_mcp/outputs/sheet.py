@@ -70,9 +70,10 @@ def _sheet(frames: Sequence[Frame]) -> Image.Image:
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for place, frame in enumerate(frames):
         left, top = GAP + place % columns * across, GAP + place // columns * down
-        inset = ((wide - frame.picture.width) // 2, (high - frame.picture.height) // 2)
-        sheet.paste(frame.picture, (left + inset[0], top + inset[1]))
-        draw.text((left + 3, top + high + 1), frame.label, fill=_INK, font=font)
+        left += (wide - frame.picture.width) // 2
+        top += (high - frame.picture.height) // 2
+        sheet.paste(frame.picture, (left, top))
+        draw.text((left + 3, top + frame.picture.height + 1), frame.label, fill=_INK, font=font)
     return sheet
 
 

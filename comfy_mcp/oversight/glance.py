@@ -24,6 +24,7 @@ __all__ = [
     "is_superseded",
     "many",
     "megapixels",
+    "runs_of",
     "summary",
     "target_in_words",
     "workflow_in_words",
@@ -66,7 +67,8 @@ def summary(row: ApprovalRow) -> str:
         return f"the agent asks: {quote(facts.get('action', ''), GLANCE).in_marks}"
     if "graph" in facts or "workflow" in facts:
         size = ", ".join([*_size(mapping(facts.get("graph"))), gpu_time(facts)])
-        return f"run {workflow_in_words(facts)}: {size}"
+        times = f", {runs} times" if (runs := runs_of(facts)) else ""
+        return f"run {workflow_in_words(facts)}{times}: {size}"
     touched = [target_in_words(one) for one in objects(facts.get("targets"))]
     if touched:
         left = facts.get("targets_left_out")
@@ -111,6 +113,12 @@ def workflow_in_words(facts: Mapping[str, Any]) -> str:
     called = facts.get("workflow")
     own = called is None or called == "inline"
     return "a workflow that the agent wrote" if own else name(called)
+
+
+def runs_of(facts: Mapping[str, Any]) -> int:
+    """How many runs one yes lets through, if it is a sweep; else 0."""
+    runs = facts.get("runs")
+    return runs if isinstance(runs, int) and not isinstance(runs, bool) and runs > 0 else 0
 
 
 def gpu_time(facts: Mapping[str, Any]) -> str:

@@ -21,6 +21,9 @@ from comfy_mcp.workflow.graph import as_link
 
 __all__ = ["MOST_WORDS", "PARTS", "WHOLE_WORDS", "agent_words", "as_object", "literals", "whole"]
 
+SWEEP = "sweep"
+"""The kind of a payload that has many runs: it is approved or denied as it is."""
+
 MOST_WORDS = 64
 """Values of an agent that are shown; how many more there are is said."""
 
@@ -108,6 +111,7 @@ def agent_words(
     """
     facts = row.facts
     names = frozenset(_changeable(row))
+    fixed = row.payload.get("kind") == SWEEP
     read = [one.get("name") for one in objects(facts.get("inputs"))]
     written = list(literals(row.payload))
     own = {name for name, _, _ in written}
@@ -126,7 +130,7 @@ def agent_words(
     }
     inputs = [
         {
-            **_item(name, value, most, may_change=value not in read),
+            **_item(name, value, most, may_change=not fixed and value not in read),
             "class": plain(kind),
             "origin": _origin(row, "inputs", name),
         }
@@ -156,6 +160,8 @@ def _origin(row: ApprovalRow, part: str, name: str) -> str:
 def _changeable(row: ApprovalRow) -> tuple[str, ...]:
     if row.kind == QUESTION:
         return tuple(mapping(row.facts.get("context")))
+    if row.payload.get("kind") == SWEEP:
+        return ()
     try:
         return changeable(row.payload)
     except WorkflowError:

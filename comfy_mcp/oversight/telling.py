@@ -22,6 +22,7 @@ from comfy_mcp.oversight.glance import (
     is_superseded,
     many,
     megapixels,
+    runs_of,
     target_in_words,
     workflow_in_words,
 )
@@ -116,6 +117,8 @@ def _what(row: ApprovalRow, _look: Look) -> Iterator[Line]:
     if "workflow" in facts:
         title = f" ({quote(facts['title'], GLANCE).in_marks})" if facts.get("title") else ""
         yield "workflow", f"{workflow_in_words(facts)}{title}"
+    if runs := runs_of(facts):
+        yield "RUNS", f"{runs}: one yes lets all of them through; told is the largest of them"
 
 
 def _graph(row: ApprovalRow, look: Look) -> Iterator[Line]:
@@ -192,9 +195,11 @@ def _yes(row: ApprovalRow, _look: Look) -> Iterator[Line]:
     if row.kind == QUESTION:
         yield "a yes", "is told to the agent, and lets no call through"
         return
-    what = "run" if "graph" in row.facts else "call"
+    what = "this run" if "graph" in row.facts else "this call"
+    if runs := runs_of(row.facts):
+        what = f"these {many(runs, 'run')}"
     until = moment(row.expires_ms)
-    yield "a yes", f"lets exactly this {what} through, once, until {until}, under the same policy"
+    yield "a yes", f"lets exactly {what} through, once, until {until}, under the same policy"
 
 
 _TELLERS: tuple[Callable[[ApprovalRow, Look], Iterator[Line]], ...] = (

@@ -11,14 +11,22 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from comfy_mcp.errors import StateError
 
 __all__ = ["Ledger"]
+
+PATIENCE = 20.0
+"""Seconds that an export waits for another one; it writes one file."""
+
+PAUSE = 0.02
+
+BUSY = "Another export holds the notes of what was exported and does not end."
 
 _MOST = 4_096
 """Bytes of one note."""
@@ -37,10 +45,15 @@ class Ledger:
         """Alone among all server processes with this state, where the system can lock.
 
         Raises:
-            StateError: the state folder cannot be used.
+            StateError: the state folder cannot be used, or another export never ends.
         """
-        with _HERE, _locked(self._folder):
-            yield
+        if not _HERE.acquire(timeout=PATIENCE):
+            raise StateError(BUSY)
+        try:
+            with _locked(self._folder):
+                yield
+        finally:
+            _HERE.release()
 
     def wrote(self, root: Path, path: str, sha256: str, grant: str) -> bool:
         """Whether *grant* put exactly these bytes at *path* below *root*."""
@@ -93,8 +106,20 @@ def _locked(folder: Path) -> Generator[None]:
     except OSError as error:
         raise _unusable(error) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        until = time.monotonic() + PATIENCE
+        while not _took(fcntl, file):
+            if time.monotonic() > until:
+                raise StateError(BUSY)
+            time.sleep(PAUSE)
         yield
+
+
+def _took(fcntl: Any, file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _unusable(error: OSError) -> StateError:

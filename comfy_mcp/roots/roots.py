@@ -57,7 +57,7 @@ class Roots:
         return bool(self.paths)
 
     def place(self, text: str) -> Place:
-        """Where the path *text* of an agent leads, by its names alone.
+        """Where the path *text* of an agent leads, by its names alone; call it on a thread.
 
         Raises:
             RootError: no folder is open, or it leads nowhere in them.

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
-from comfy_mcp.errors import HostError
+from comfy_mcp.errors import HostError, WorkflowError
 from comfy_mcp.library import Draft, Source, source_of
-from comfy_mcp.shelf.found import Found, made, schemas_of
+from comfy_mcp.shelf.found import Found, classes_in, made, schemas_of
 from comfy_mcp.shelf.parameters import fitting, folder_of
 from comfy_mcp.workflow import Graph, Manifest, Node, Parameter, nearest
-from comfy_mcp.workflow.schema import InputSpec, Schemas
-from comfy_mcp.workflow.ui import classes_of
 
 if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
     from comfy_mcp.shelf.shelf import Shelf
+    from comfy_mcp.workflow.schema import InputSpec, Schemas
 
 __all__ = ["Described", "MissingChoice", "MissingNode", "OutputNode", "described"]
 
@@ -26,7 +25,7 @@ MOST_MISSING = 20
 MOST_NOTES = 10
 MOST_OUTPUTS = 20
 MOST_VALUE = 200
-UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
+PLACEHOLDER = "PARAM_"
 MOST_WORDS = 1_000
 MOST_CHARS = 9_000
 """Of the parameters: the whole stays below 20,000."""
@@ -89,7 +88,7 @@ async def described(shelf: Shelf, name: str, host: ComfyHost, grant: str) -> Des
         StateError: the folder of saved workflows cannot be used.
     """
     draft = await shelf.draft(name, host, grant=grant)
-    classes = _classes(draft)
+    classes = await anyio.to_thread.run_sync(_classes, draft)
     try:
         schemas = await schemas_of(host, classes)
         every = await host.nodes() if classes - schemas.keys() else schemas
@@ -100,33 +99,43 @@ async def described(shelf: Shelf, name: str, host: ComfyHost, grant: str) -> Des
 
 def _classes(draft: Draft) -> frozenset[str]:
     if draft.graph is None:
-        return classes_of(draft.editor or {})
+        return classes_in(draft)
     return frozenset(node.class_type for node in draft.graph.nodes.values())
 
 
 def _offline(name: str, draft: Draft, error: HostError) -> Described:
     """What can be said without ComfyUI."""
     note = f"ComfyUI does not answer, so choices and what is missing are not known: {error}"
-    parameters = (
-        fitting(draft.manifest, None, None, MOST_CHARS) if draft.graph or draft.told else None
-    )
-    return _about(name, draft, parameters, len(_nodes(draft)), notes=[note])
+    return _about(name, draft, _told(draft), len(_nodes(draft)), notes=[note])
+
+
+def _told(draft: Draft) -> dict[str, Any] | None:
+    """The parameters as far as the file alone shows them."""
+    if draft.graph is None and not draft.told:
+        return None
+    return fitting(draft.manifest, None, None, MOST_CHARS)
 
 
 def _online(name: str, draft: Draft, schemas: Schemas, every: Sequence[str]) -> Described:
-    lacking = list(_missing_nodes(_classes(draft) - schemas.keys(), every))
-    if lacking and draft.graph is None:
-        parameters = fitting(draft.manifest, None, None, MOST_CHARS) if draft.told else None
-        return _about(name, draft, parameters, len(_nodes(draft)), missing_nodes=lacking)
-    found = made(name, draft, schemas)
+    try:
+        found = made(name, draft, schemas)
+    except WorkflowError as error:
+        # What is muted may be missing: only where it cannot be converted do missing nodes matter.
+        lacking = list(_missing_nodes(_classes(draft) - schemas.keys(), every))
+        if not lacking:
+            raise
+        nodes = len(_nodes(draft))
+        return _about(name, draft, _told(draft), nodes, notes=[str(error)], missing_nodes=lacking)
     manifest = found.manifest or draft.manifest
-    choices = list(_missing_choices(found, manifest, schemas))
+    used = frozenset(node.class_type for node in found.graph.nodes.values())
+    lacking = list(_missing_nodes(used - schemas.keys(), every))
+    choices = list(_missing_choices(found, manifest, schemas, told=draft.told))
     return _about(
         name,
         draft,
         fitting(manifest, found.graph, schemas, MOST_CHARS),
         len(found.graph.nodes),
-        notes=list(found.notes),
+        notes=found.notes,
         outputs=list(_outputs(found.graph, schemas)),
         missing_nodes=lacking,
         missing_choices=choices,
@@ -193,15 +202,21 @@ def _missing_nodes(classes: Iterable[str], every: Sequence[str]) -> Iterator[Mis
         yield MissingNode(class_type=_cut(name, MOST_VALUE), near=near)
 
 
-def _missing_choices(found: Found, manifest: Manifest, schemas: Schemas) -> Iterator[MissingChoice]:
-    """What nodes are to choose and cannot, unless a parameter has to be given for it anyway."""
+def _missing_choices(
+    found: Found, manifest: Manifest, schemas: Schemas, *, told: bool
+) -> Iterator[MissingChoice]:
+    """What nodes are to choose and cannot, unless a parameter has to be given for it anyway.
+
+    Not *told*: what has to be given only because this host lacks what the graph has is missing.
+    """
     filled = {(each.node, each.input): one for one in manifest.parameters for each in one.fills}
     seen: set[tuple[str, str, str]] = set()
     for node in found.graph.nodes.values():
         for spec in _active(node, schemas):
             parameter = filled.get((node.id, spec.name))
-            value = node.inputs.get(spec.name) if parameter is None else parameter.default
-            if not isinstance(value, str) or not _lacks(spec, value):
+            kept = parameter is None or (parameter.required and not told)
+            value = node.inputs.get(spec.name) if parameter is None or kept else parameter.default
+            if not isinstance(value, str) or not _lacks(node, spec, value):
                 continue
             key = (node.class_type, spec.name, value)
             if key not in seen:
@@ -222,13 +237,19 @@ def _missing(
     )
 
 
-def _lacks(spec: InputSpec, value: str) -> bool:
+def _lacks(node: Node, spec: InputSpec, value: str) -> bool:
     """Whether the host would refuse *value*, as far as its choices say so."""
+    from comfy_mcp.workflow.checking_own import own_checks  # noqa: PLC0415 - start-up stays light
+
     if spec.choices is None or value in spec.choices or "remote" in spec.options:
         return False
-    # Of files it lists only those directly in its input folder, and takes others, too.
-    is_file = any(spec.options.get(each) for each in UPLOADS)
-    return not (is_file and ("/" in value or value.endswith("]")))
+    if value.startswith(PLACEHOLDER):
+        return False
+    own = own_checks(node.class_type)
+    if own.file == spec.name:
+        # Of files it lists only those directly in its input folder, and takes others, too.
+        return value not in own.empty and "/" not in value and not value.endswith("]")
+    return not own.passes(spec.name)
 
 
 def _active(node: Node, schemas: Schemas) -> Iterable[InputSpec]:

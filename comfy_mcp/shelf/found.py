@@ -10,7 +10,6 @@ import anyio
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.library import Draft, with_parameters
 from comfy_mcp.workflow import Graph, Manifest, check_targets, parse_graph, shown
-from comfy_mcp.workflow.ui import classes_of, converted
 
 if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "classes_in", "found_in", "made", "schemas_of"]
 
+
+UNDRAWN = "Nothing is drawn: "
+"""How the conversion's note on seeds begins."""
 
 MOST_ASKED = 200
 """Classes that are asked for one by one: a file may name thousands that nobody has."""
@@ -46,7 +48,7 @@ async def found_in(name: str, draft: Draft, host: ComfyHost) -> Found:
         WorkflowError: it cannot be converted, or its manifest does not fit.
         HostError: ComfyUI has to tell about its nodes, and does not answer.
     """
-    classes = classes_in(draft)
+    classes = await anyio.to_thread.run_sync(classes_in, draft)
     schemas = await schemas_of(host, classes) if classes else None
     return await anyio.to_thread.run_sync(made, name, draft, schemas)
 
@@ -64,8 +66,14 @@ async def schemas_of(host: ComfyHost, classes: frozenset[str]) -> Schemas:
 
 
 def classes_in(draft: Draft) -> frozenset[str]:
-    """The node classes that ComfyUI has to tell about before *draft* can be run."""
+    """The node classes that ComfyUI has to tell about before *draft* can be run.
+
+    Raises:
+        WorkflowError: it is not what the editor saves.
+    """
     if draft.editor is not None:
+        from comfy_mcp.workflow.ui import classes_of  # noqa: PLC0415 - start-up stays light
+
         return classes_of(draft.editor)
     if draft.told or draft.graph is None:
         return frozenset()
@@ -90,6 +98,8 @@ def _made(name: str, draft: Draft, schemas: Schemas | None) -> Found:
     graph = draft.graph
     notes: tuple[str, ...] = ()
     if draft.editor is not None:
+        from comfy_mcp.workflow.ui import converted  # noqa: PLC0415 - start-up stays light
+
         done = converted(draft.editor, schemas or {})
         graph, notes = parse_graph(done.nodes), done.notes
     if graph is None:
@@ -98,4 +108,7 @@ def _made(name: str, draft: Draft, schemas: Schemas | None) -> Found:
     if not draft.told:
         manifest = with_parameters(manifest, graph, schemas)
     check_targets(manifest, graph)
+    if any(one.type == "seed" and one.default is None for one in manifest.parameters):
+        # It is drawn here, as the editor would do.
+        notes = tuple(note for note in notes if not note.startswith(UNDRAWN))
     return Found(name, graph, manifest, notes)

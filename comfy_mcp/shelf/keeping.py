@@ -28,7 +28,10 @@ async def to_save(
         HostError: ComfyUI has to tell about its nodes, and does not answer.
     """
     draft = await anyio.to_thread.run_sync(_draft, about, workflow)
-    schemas = await schemas_of(host, classes_in(draft)) if draft.editor is not None else None
+    schemas = None
+    if draft.editor is not None:
+        classes = await anyio.to_thread.run_sync(classes_in, draft)
+        schemas = await schemas_of(host, classes)
 
     def work() -> tuple[Found, dict[str, Any]]:
         found = made(f"{Source.SAVED}/{name}", draft, schemas)

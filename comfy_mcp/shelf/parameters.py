@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from comfy_mcp.workflow import MAX_SEED, Graph, Manifest, Parameter
-from comfy_mcp.workflow.nodes import is_own
-from comfy_mcp.workflow.nodes.models import MODELS, folder_named
-from comfy_mcp.workflow.schema import InputSpec, Schemas
+
+if TYPE_CHECKING:
+    from comfy_mcp.workflow.schema import InputSpec, Schemas
 
 __all__ = ["AMPLE", "Measure", "fitting", "folder_of", "json_schema"]
 
@@ -83,6 +83,10 @@ def json_schema(
 
 def folder_of(class_type: str, name: str) -> str | None:
     """The folder of models from which an input chooses, if it is known to be one."""
+    # start-up stays light: these tables are large
+    from comfy_mcp.workflow.nodes import is_own  # noqa: PLC0415 - as above
+    from comfy_mcp.workflow.nodes.models import MODELS, folder_named  # noqa: PLC0415 - as above
+
     if is_own(class_type):
         return MODELS.get(class_type, {}).get(name)
     return folder_named(name)
@@ -144,6 +148,8 @@ def _choices(
             known = own if known is None else [each for each in known if each in own]
     if known is None:
         return {}
+    if not known:
+        return {"description": f"{words} This ComfyUI has none."}
     if len(known) <= measure.choices:
         return {"enum": known}
     folder = next((folder for folder, _ in specs if folder), "")

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from comfy_mcp.errors import ComfyMCPError
 from comfy_mcp.guard.catalog import ToolClass
 from comfy_mcp.tools.app import App, Caller, Say
+from comfy_mcp.tools.client_roots import ROOTS, declared, folders_of
 from comfy_mcp.tools.eliciting import Confirm, ask, heard
 from comfy_mcp.tools.failure import failure
 from comfy_mcp.tools.look import Shown
@@ -69,11 +70,12 @@ def caller_of(
 def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[Any]]:
     """A function with the handler's signature, less the app and the caller.
 
-    Plus two arguments that no client sees: the context, and what the client was asked if it was.
+    Plus arguments that no client sees: the context, what the client was asked if it was, and its
+    folders where they count.
     """
     handler = inspect.signature(tool.handler, eval_str=True)
     taken = [one for name, one in handler.parameters.items() if name not in {"app", "caller"}]
-    parameters = [*taken, _hidden("ctx", Context)]
+    parameters = [*taken, *declared(app, tool.name), _hidden("ctx", Context)]
     returned = handler.return_annotation if tool.structured else CallToolResult
 
     async def attempt(caller: Caller) -> CallToolResult:
@@ -85,14 +87,17 @@ def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[An
             return failure(error)
         return _blocks(result) if isinstance(result, Shown) else _structured(result)
 
+    def who(ctx: Context[Any, Any], arguments: dict[str, Any]) -> Caller:
+        folders = folders_of(arguments.pop(ROOTS, None))
+        return replace(caller_of(ctx, app, tool.name, identity, arguments), roots=folders)
+
     async def asking(**arguments: Any) -> Any:
         ctx = arguments.pop("ctx")
-        return await ask(app, ctx, caller_of(ctx, app, tool.name, identity, arguments), attempt)
+        return await ask(app, ctx, who(ctx, arguments), attempt)
 
     async def call(**arguments: Any) -> Any:
         answer = arguments.pop("answer")
-        caller = caller_of(arguments.pop("ctx"), app, tool.name, identity, arguments)
-        return await heard(app, caller, answer, attempt)
+        return await heard(app, who(arguments.pop("ctx"), arguments), answer, attempt)
 
     resolved = Annotated[ElicitationResult[Confirm], Resolve(asking)]
     _sign(asking, "asking", parameters, Confirm | Elicit[Confirm])

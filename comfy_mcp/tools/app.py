@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
@@ -103,7 +104,7 @@ class Caller:
     *tool* is the name it was called by; *identity* the caller's name as the transport gives it,
     *grant* who that is in the policy, in journal and counters; *args* what it was called with,
     defaults filled in, None while that is not known. *asks_client*: where a person has to decide,
-    the client is asked first.
+    the client is asked first. *roots* are folders that the client declares, where those count.
     """
 
     tool: str
@@ -114,6 +115,7 @@ class Caller:
     args: Mapping[str, Any] | None = None
     say: Say = silent
     asks_client: bool = False
+    roots: tuple[Path, ...] = ()
 
     def call(
         self,

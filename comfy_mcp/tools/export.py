@@ -44,9 +44,7 @@ async def export_output(
     caller: Caller,
     *,
     uri: Annotated[str, Field(max_length=200, description="From a job's outputs")],
-    to: Annotated[
-        str, Field(max_length=1024, description="File name, or folder ending with /")
-    ] = "",
+    to: Annotated[str, Field(description="File name, or folder ending with /")] = "",
     format: Annotated[  # noqa: A002 - the word that agents expect
         Format | None, Field(description="Of a picture; else by the name in `to`, or as it is")
     ] = None,
@@ -56,9 +54,7 @@ async def export_output(
     max_pixels: Annotated[int | None, Field(ge=16, le=16384, description="Longest side")] = None,
     overwrite: Annotated[bool, Field(description="Only your own earlier export")] = False,
     keep_metadata: Annotated[bool, Field(description="The workflow within a picture")] = False,
-    manifest: Annotated[
-        str | None, Field(max_length=1024, description="JSON list of assets to note it in")
-    ] = None,
+    manifest: Annotated[str | None, Field(description="JSON list of assets to note it in")] = None,
     alt: Annotated[str | None, Field(max_length=300, description="For that list")] = None,
 ) -> Exported:
     """Write an output of your own job into a folder that the operator opened.
@@ -67,7 +63,7 @@ async def export_output(
     """
     prompt_id, number = parse_uri(uri)
     roots = Roots(app.settings.export_roots, variable="COMFY_MCP_EXPORT_ROOTS")
-    place, beside = must_be_possible(roots, to, manifest)
+    place, beside = await anyio.to_thread.run_sync(must_be_possible, roots, to, manifest)
     jobs = await app.jobs()
     owner = await jobs.owner(prompt_id, caller.grant)
     async with caller.admitted(app, caller.call(target=prompt_id, owner=owner)):

@@ -130,9 +130,10 @@ async def _read(app: App, caller: Caller, source: Data | Former | Local, stack: 
         return await _kept(stack, source.content, "upload")
     if isinstance(source, Former):
         return await _former(app, caller, source.uri, stack)
-    roots = Roots(app.settings.input_roots, variable="COMFY_MCP_INPUT_ROOTS")
+    folders = (*app.settings.input_roots, *caller.roots)
+    roots = Roots(folders, variable="COMFY_MCP_INPUT_ROOTS")
     # Before ComfyUI is asked anything: most wrong paths are wrong by their names.
-    roots.place(source.path)
+    await anyio.to_thread.run_sync(roots.place, source.path)
     most = min(MOST_FILE, await jobs.host.most_upload())
 
     def read() -> _Read:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,23 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
-from comfy_mcp.errors import NotComfyUI, WorkflowError
+from comfy_mcp.errors import HostError, NotComfyUI, WorkflowError
 from comfy_mcp.guard.in_force import model_folder
+from comfy_mcp.knowledge.answers import NodeInfo
 from comfy_mcp.knowledge.index import Entry, Index
-from comfy_mcp.knowledge.kinds import VALUE_KINDS, path
-from comfy_mcp.knowledge.nodes import NodeInfo, NodeRow, fitted, row
-from comfy_mcp.knowledge.options import ranked
+from comfy_mcp.knowledge.nodes import fitted
+from comfy_mcp.knowledge.options import loaders, ranked
 from comfy_mcp.knowledge.paging import page, read_cursor
-from comfy_mcp.knowledge.search import Found, Query, search
+from comfy_mcp.knowledge.search import Query, search
+from comfy_mcp.knowledge.spelling import NAME, name_as_it_is
 from comfy_mcp.knowledge.words import near, squashed
 from comfy_mcp.quoting import name as quoted
-from comfy_mcp.quoting import quote
 from comfy_mcp.tools.app import App, Caller
+from comfy_mcp.tools.node_pages import NodePage, anything, found_nodes, perhaps
 from comfy_mcp.tools.permitted import Permitted, permitted
 
 if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
-    from comfy_mcp.workflow.schema import NodeSchema
 
 __all__ = ["ModelPage", "NodePage", "Nodes", "describe_node", "list_models", "search_nodes"]
 
@@ -36,27 +35,12 @@ MOST_NEAR = 3
 MOST_SHOWN = 5
 """Classes that are described in one answer."""
 
-NAME = 200
-
 Cursor = Annotated[str | None, Field(max_length=20, description="next_cursor of the page before")]
 ClassType = Annotated[str, Field(min_length=1, max_length=NAME)]
 
 
 class _Shown(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class NodePage(_Shown):
-    """Node classes, best first."""
-
-    nodes: list[NodeRow]
-    total: int
-    next_cursor: Annotated[str | None, Field(description="More: ask again with it")] = None
-    categories: Annotated[
-        dict[str, int] | None, Field(description="Where they are, to narrow it down")
-    ] = None
-    path: Annotated[list[str] | None, Field(description="Several nodes that lead there")] = None
-    note: str | None = None
 
 
 class Nodes(_Shown):
@@ -74,6 +58,7 @@ class ModelPage(_Shown):
     folders: dict[str, int] | None = None
     models: dict[str, list[str]] | None = None
     denied: Annotated[list[str] | None, Field(description="Not to be run, by the policy")] = None
+    loaders: Annotated[list[str] | None, Field(description="Inputs that choose from them")] = None
     total: int
     next_cursor: Annotated[str | None, Field(description="More: ask again with it")] = None
     note: str | None = None
@@ -97,7 +82,7 @@ async def search_nodes(
         host = (await app.jobs()).host
         index = await app.knowledge.index(await host.nodes())
         allowed = permitted(app, caller)
-        return await anyio.to_thread.run_sync(_found, index, asked, allowed, begin, limit)
+        return await anyio.to_thread.run_sync(found_nodes, index, asked, allowed, begin, limit)
 
 
 async def describe_node(
@@ -148,79 +133,14 @@ async def list_models(
         wanted = (_folder(folder, folders),) if folder else folders
         lists, broken = await _lists(host, wanted)
         if not folder and not query.strip():
-            counts = {_name(each): len(files) for each, files in lists.items()}
+            counts = {name_as_it_is(each): len(files) for each, files in lists.items()}
             return ModelPage(folders=counts, total=sum(counts.values()), note=_unread(broken))
         found = [(each, name) for each in lists for name in ranked(lists[each], query)]
         models, following = page(found, begin, limit, lambda one: len(one[1]) + 6)
-        return _models(models, following, len(found), permitted(app, caller), broken)
-
-
-def _found(index: Index, asked: Query, allowed: Permitted, begin: int, limit: int) -> NodePage:
-    found = search(index, asked, allowed.node)
-    rows = [
-        row(entry.schema, allowed=allowed.node(entry.schema))
-        for entry in found.entries[begin : begin + limit]
-    ]
-    shown, _ = page(rows, 0, limit, lambda one: len(one.model_dump_json(exclude_none=True)) + 1)
-    end, total = begin + len(shown), len(found.entries)
-    first = begin == 0
-    return NodePage(
-        nodes=shown,
-        total=total,
-        next_cursor=str(end) if end < total else None,
-        categories=_categories(found, asked.category) if first and end < total else None,
-        path=_path(index, asked, allowed) if first else None,
-        note=_note(index, asked, found) if first else None,
-    )
-
-
-def _categories(found: Found, category: str) -> dict[str, int]:
-    """How many are in each category one level below *category*, the largest first."""
-    depth = 1 + len([part for part in category.split("/") if part.strip()])
-    count = Counter(_name("/".join(entry.category[:depth])) for entry in found.entries)
-    count.pop("", None)
-    largest = sorted(count.items(), key=lambda one: (-one[1], one[0]))
-    return dict(largest[:MOST_CATEGORIES])
-
-
-def _path(index: Index, asked: Query, allowed: Permitted) -> list[str] | None:
-    """How to get from one type to the other over several nodes, where none does it alone."""
-    spelt = {kind.casefold(): kind for kind in sorted(index.kinds)}
-    start, end = (spelt.get(kind.casefold(), "") for kind in (asked.takes, asked.gives))
-    if not start or not end or start == end or VALUE_KINDS & {start, end}:
-        return None
-
-    def usable(schema: NodeSchema) -> bool:
-        return not schema.deprecated and allowed.node(schema)
-
-    steps = path(index.entries, start, end, usable)
-    if len(steps) < 2:  # noqa: PLR2004 - one node is among those that were found
-        return None
-    return [f"{step.before} -> {_name(step.class_type)} -> {step.after}" for step in steps]
-
-
-def _note(index: Index, asked: Query, found: Found) -> str | None:
-    """What was taken for something else, or why nothing was found."""
-    if found.entries:
-        words = ", ".join(f"{quoted(word)} as {quoted(as_)}" for word, as_ in found.meant.items())
-        return f"Taken {words}." if words else None
-    hints = [
-        f"no type {quoted(kind)} here{_perhaps(near(kind, index.kinds))}"
-        for kind in (asked.takes, asked.gives)
-        if kind and kind.casefold() not in {each.casefold() for each in index.kinds}
-    ]
-    if asked.category and not search(index, Query(category=asked.category), _any).entries:
-        near_ones = near(asked.category, index.categories)
-        hints.append(f"no category {quoted(asked.category)}{_perhaps(near_ones)}")
-    return f"Nothing found: {'; '.join(hints) or 'try fewer or other words'}."
-
-
-def _any(_: NodeSchema) -> bool:
-    return True
-
-
-def _perhaps(names: Sequence[str]) -> str:
-    return f" (near: {', '.join(quoted(each) for each in names)})" if names else ""
+        shown = _models(models, following, len(found), permitted(app, caller), broken)
+        if not folder or begin:
+            return shown
+        return shown.model_copy(update={"loaders": await _loaders(host, lists[wanted[0]])})
 
 
 def _meant(index: Index, name: str) -> str | None:
@@ -231,18 +151,18 @@ def _meant(index: Index, name: str) -> str | None:
 
 
 def _near_classes(index: Index, names: Iterable[str]) -> dict[str, list[str]]:
-    return {_name(name): _near_class(index, name) for name in names}
+    return {name_as_it_is(name): _near_class(index, name) for name in names}
 
 
 def _near_class(index: Index, name: str) -> list[str]:
-    entries: Iterable[Entry] = search(index, Query(name), _any).entries[:MOST_NEAR]
+    entries: Iterable[Entry] = search(index, Query(name), anything).entries[:MOST_NEAR]
     alike = near(name, index.by_name, MOST_NEAR)
     searched = (entry.schema.class_type for entry in entries)
-    return [_name(each) for each in dict.fromkeys((*alike, *searched))][: MOST_NEAR + 1]
+    return [name_as_it_is(each) for each in dict.fromkeys((*alike, *searched))][: MOST_NEAR + 1]
 
 
 def _no_class(unknown: dict[str, list[str]]) -> str:
-    words = "; ".join(f"{quoted(name)}{_perhaps(names)}" for name, names in unknown.items())
+    words = "; ".join(f"{quoted(name)}{perhaps(names)}" for name, names in unknown.items())
     return f"This ComfyUI has no node class {words}. search_nodes finds others."
 
 
@@ -257,7 +177,7 @@ def _folder(asked: str, folders: Sequence[str]) -> str:
         if name in folders:
             return name
     near_ones = near(wanted, folders) or folders[:MOST_CATEGORIES]
-    raise WorkflowError(f"This ComfyUI has no model folder {quoted(wanted)}{_perhaps(near_ones)}.")
+    raise WorkflowError(f"This ComfyUI has no model folder {quoted(wanted)}{perhaps(near_ones)}.")
 
 
 async def _lists(
@@ -278,6 +198,17 @@ async def _lists(
     return lists, [folder for folder in folders if folder not in lists]
 
 
+async def _loaders(host: ComfyHost, files: Sequence[str]) -> list[str] | None:
+    """The inputs of nodes that choose from *files*, as far as ComfyUI tells."""
+    try:
+        nodes = await host.nodes()
+    except HostError:
+        # The files themselves are what was asked for.
+        return None
+    found = await anyio.to_thread.run_sync(loaders, nodes, files)
+    return [name_as_it_is(each) for each in found] or None
+
+
 def _models(
     models: Sequence[tuple[str, str]],
     following: str | None,
@@ -287,8 +218,8 @@ def _models(
 ) -> ModelPage:
     shown: dict[str, list[str]] = {}
     for folder, name in models:
-        shown.setdefault(_name(folder), []).append(_name(name))
-    denied = [_name(name) for folder, name in models if not allowed.model(folder, name)]
+        shown.setdefault(name_as_it_is(folder), []).append(name_as_it_is(name))
+    denied = [name_as_it_is(name) for folder, name in models if not allowed.model(folder, name)]
     note = _unread(broken) or (None if total else "No such model is there.")
     return ModelPage(
         models=shown, denied=denied or None, total=total, next_cursor=following, note=note
@@ -299,8 +230,3 @@ def _unread(folders: Sequence[str]) -> str | None:
     if not folders:
         return None
     return f"ComfyUI could not list {', '.join(quoted(each) for each in folders)}: see its log."
-
-
-def _name(text: str) -> str:
-    """A name exactly as it is, less what nobody would see."""
-    return quote(text, NAME, exact=True).text

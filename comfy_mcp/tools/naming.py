@@ -21,6 +21,7 @@ NAMED: Mapping[str, str] = MappingProxyType(
         "run_sweep": "workflow",
         "validate_workflow": "workflow",
         "edit_workflow": "workflow",
+        "list_outputs": "workflow",
         "describe_workflow": "name",
         "delete_workflow": "name",
     }

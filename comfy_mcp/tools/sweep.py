@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["get_sweep", "run_sweep"]
 
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 """Nodes of all runs together: each graph is filled, measured and kept by itself."""
 
 MOST_BYTES = 32 * 1024 * 1024

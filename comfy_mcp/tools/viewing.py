@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -24,6 +24,12 @@ __all__ = ["Found", "Linked", "Picture", "Shown", "find", "several", "single"]
 
 LINE = 300
 """Characters of a text that are told of one output among several."""
+
+FEW = 3
+"""Entries of a list that are told of one output among several."""
+
+_FULL = frozenset({"uri", "filename", "mime_type", "url"})
+_BRIEF = frozenset({"uri", "filename"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ async def single(app: App, found: Found, wanted: Wanted) -> Shown:
     look = await _looked(app, found, wanted)
     if look.error is not None:
         raise look.error
-    words = {**_named(found.output), **look.seen.facts}
+    words = {**_named(found.output, _FULL), **look.seen.facts}
     picture = await _picture(look.seen.frames, wanted)
     return _shown(app, (look,), words, picture)
 
@@ -114,7 +120,7 @@ async def several(app: App, found: tuple[Found, ...], wanted: Wanted) -> Shown:
     looks = [await _looked(app, one, tile) for one in found]
     tiles = await anyio.to_thread.run_sync(_tiles, looks, side) if wanted.pictures else ()
     legend = [
-        {"n": number, **_named(look.found.output), **_line(look)}
+        {"n": number, **_named(look.found.output, _BRIEF), **_line(look)}
         for number, look in enumerate(looks, 1)
     ]
     return _shown(app, tuple(looks), {"outputs": legend}, await _picture(tiles, wanted))
@@ -168,14 +174,19 @@ def _shown(
     return Shown(linked, json.dumps(words, ensure_ascii=False), picture)
 
 
-def _named(output: Output) -> dict[str, object]:
-    return output.model_dump(exclude_none=True, include={"uri", "filename", "mime_type", "url"})
+def _named(output: Output, names: frozenset[str]) -> dict[str, object]:
+    return output.model_dump(exclude_none=True, include=set(names))
 
 
 def _line(look: _Look) -> dict[str, object]:
     """What is told of one among several: short, for sixteen have to fit into one answer."""
     if look.error is not None:
         return {"error": str(look.error)[:LINE]}
-    facts = {key: value for key, value in look.seen.facts.items() if key != "next_cursor"}
-    text = facts.get("text")
-    return {**facts, "text": text[:LINE]} if isinstance(text, str) else facts
+    told = look.seen.facts.items()
+    return {name: _cut(value) for name, value in told if name != "next_cursor"}
+
+
+def _cut(value: object) -> object:
+    if isinstance(value, str):
+        return value[:LINE]
+    return cast("list[object]", value)[:FEW] if isinstance(value, list) else value

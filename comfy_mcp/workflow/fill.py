@@ -69,6 +69,8 @@ def fill(
                 f" {listed(tuple(params))}."
             )
         return Filled(graph, MappingProxyType({}))
+    if not manifest.parameters and not params:
+        return Filled(graph, MappingProxyType({}))
     check_targets(manifest, graph)
     chance = frozenset(p.name for p in manifest.parameters if _by_chance(p, params))
     given = {name: value for name, value in params.items() if name not in chance}

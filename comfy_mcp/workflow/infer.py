@@ -63,6 +63,13 @@ _MEANINGS: dict[str, _Meaning] = {
     "lora_name": _Meaning("lora", "string", "The LoRA."),
     "control_net_name": _Meaning("controlnet", "string", "The ControlNet."),
     "strength_model": _Meaning("lora_strength", "number", "How strong the LoRA is."),
+    "clip_name1": _Meaning("text_encoder", "string", "The text encoder."),
+    "clip_name2": _Meaning("text_encoder", "string", "The text encoder."),
+    "clip_name3": _Meaning("text_encoder", "string", "The text encoder."),
+    "style_model_name": _Meaning("style_model", "string", "The style model."),
+    "seconds": _Meaning("seconds", "number", "How long it is."),
+    "text": _Meaning("text", "string", "The text."),
+    "lyrics": _Meaning("lyrics", "string", "What is sung."),
     "upscale_model_name": _Meaning("upscale_model", "string", "The upscale model."),
 }
 _OF_CLASS: dict[tuple[str, str], _Meaning] = {
@@ -72,6 +79,9 @@ _OF_CLASS: dict[tuple[str, str], _Meaning] = {
     ("LoadVideo", "file"): _Meaning("video", "image", "A video in ComfyUI's input folder."),
     ("UpscaleModelLoader", "model_name"): _MEANINGS["upscale_model_name"],
 }
+_SURE = frozenset({"seed", "image"})
+"""Types that a host's word on the input does not change."""
+
 _ORDER = ("prompt", "negative_prompt", "image", "mask", "video", "audio", "seed", "steps", "cfg")
 
 
@@ -82,34 +92,53 @@ def inferred(graph: Graph, schemas: Schemas | None = None) -> Manifest:
     *schemas* are known. Where several inputs mean the same, they are numbered by their nodes' ids.
     """
     texts = texts_into(graph)
-    found: dict[str, list[tuple[Slot, _Meaning]]] = {}
+    found: dict[str, list[list[Slot]]] = {}
+    words: dict[str, _Meaning] = {}
+    seen: set[tuple[str, str]] = set()
     for node in ordered(graph):
-        for slot, meaning in _of_node(node, texts, schemas):
-            found.setdefault(meaning.name, []).append((slot, meaning))
+        for name in sorted(node.inputs):
+            named = _named(graph, node, name, texts)
+            if named is None or (named[0].id, named[1]) in seen:
+                continue
+            holder, held, meaning = named
+            seen.add((holder.id, held))
+            slot = Slot(holder, held, spec_of(holder, held, schemas))
+            words.setdefault(meaning.name, meaning)
+            _sort_in(found.setdefault(meaning.name, []), slot, meaning)
     names = sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
-    made = [one for name in names for one in _numbered(name, found[name])]
+    made = [one for name in names for one in _numbered(words[name], found[name])]
     return Manifest(title="Workflow", parameters=tuple(made[:MOST]))
 
 
-def _of_node(
-    node: Node, texts: Mapping[tuple[str, str], str], schemas: Schemas | None
-) -> Iterator[tuple[Slot, _Meaning]]:
-    for name, value in sorted(node.inputs.items()):
-        if as_link(value) is not None or not isinstance(value, str | int | float):
-            continue
-        meaning = _meaning(node, name, value, texts)
-        if meaning is not None:
-            yield Slot(node, name, spec_of(node, name, schemas)), meaning
+def _sort_in(groups: list[list[Slot]], slot: Slot, meaning: _Meaning) -> None:
+    """Put *slot* into a group of its own, or into one that says the very same words."""
+    text = slot.node.inputs[slot.input]
+    same = (each for each in groups if each[0].node.inputs[each[0].input] == text)
+    group = next(same, None) if meaning in {_PROMPT, _NEGATIVE} and text else None
+    if group is None or len(group) == MOST:
+        groups.append([slot])
+    else:
+        group.append(slot)
 
 
-def _meaning(
-    node: Node, name: str, value: object, texts: Mapping[tuple[str, str], str]
-) -> _Meaning | None:
+def _named(
+    graph: Graph, node: Node, name: str, texts: Mapping[tuple[str, str], str]
+) -> tuple[Node, str, _Meaning] | None:
+    """Where the value of an input stands, in this node or in a primitive, and what it means."""
+    value = node.inputs[name]
     role = texts.get((node.id, name))
+    meaning = _OF_CLASS.get((node.class_type, name)) or _MEANINGS.get(name.rpartition(".")[2])
     if role is not None:
-        return _NEGATIVE if role == "negative" else _PROMPT
-    meaning = _OF_CLASS.get((node.class_type, name)) or _MEANINGS.get(name)
-    return meaning if meaning is not None and _fits(value, meaning.kind) else None
+        meaning = _NEGATIVE if role == "negative" else _PROMPT
+    link = as_link(value)
+    source = None if link is None else graph.nodes.get(link.node_id)
+    if source is not None:
+        if not source.class_type.startswith("Primitive") or "value" not in source.inputs:
+            return None
+        node, name, value = source, "value", source.inputs["value"]
+        if (node.id, name) in texts:
+            return None
+    return (node, name, meaning) if meaning is not None and _fits(value, meaning.kind) else None
 
 
 def _fits(value: object, kind: Kind) -> bool:
@@ -118,12 +147,13 @@ def _fits(value: object, kind: Kind) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _numbered(name: str, found: list[tuple[Slot, _Meaning]]) -> Iterator[Parameter]:
-    for number, (slot, meaning) in enumerate(found, 1):
+def _numbered(meaning: _Meaning, found: list[list[Slot]]) -> Iterator[Parameter]:
+    for number, slots in enumerate(found, 1):
+        first = slots[0].node
         yield parameter(
-            name if number == 1 else f"{name}_{number}",
-            [slot],
-            kind=None if meaning.kind == "string" else meaning.kind,
-            description=f"{meaning.words} ({shown(slot.node.title or slot.node.class_type)})",
-            default=slot.node.inputs[slot.input],
+            meaning.name if number == 1 else f"{meaning.name}_{number}",
+            slots,
+            kind=meaning.kind if meaning.kind in _SURE or slots[0].spec is None else None,
+            description=f"{meaning.words} ({shown(first.title or first.class_type)})",
+            default=first.inputs[slots[0].input],
         )

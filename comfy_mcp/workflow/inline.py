@@ -68,7 +68,7 @@ def fill_inline(
     held = placeholders(graph, schemas) if known is None else None
     if held is None and not params:
         return Inline(fill(graph, None, {}, draw_seed=draw_seed), graph, None)
-    whole = _both(known, inferred(graph, schemas)) if held is None else held[1]
+    whole = held[1] if held is not None else _both(known, _found(graph, params, schemas, nodes))
     given = {name: value for name, value in params.items() if name in whole.names}
     taken = tuple(one for one in whole.parameters if held is not None or one.name in given)
     put, drawn = _put(graph, whole.names, taken, params, draw_seed, nodes=nodes)
@@ -83,6 +83,18 @@ def fill_inline(
         filled, placed=placed, drawn=(*filled.drawn, *drawn), files={**filled.files, **used}
     )
     return Inline(filled, base, manifest if taken else None)
+
+
+def _found(
+    graph: Graph,
+    params: Mapping[str, object],
+    schemas: Schemas | None,
+    nodes: bool,  # noqa: FBT001 - one of its kind
+) -> Manifest:
+    """What is inferred; nothing where all that is named stands in a node: names have no dots."""
+    if nodes and all("." in name and places(graph, name) for name in params):
+        return Manifest(title="Workflow")
+    return inferred(graph, schemas)
 
 
 def _both(known: Manifest | None, found: Manifest) -> Manifest:

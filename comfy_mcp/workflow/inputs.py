@@ -98,8 +98,9 @@ def parameter(
 
 
 def _as_kind(value: object, kind: Kind) -> Any:
-    if kind == "number" and isinstance(value, int) and not isinstance(value, bool):
-        return value
+    """*value* as ComfyUI would read it: a whole number is written without a point."""
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
     return value
 
 
@@ -128,9 +129,10 @@ def _told(specs: Sequence[InputSpec]) -> Kind | None:
 def _kind(spec: InputSpec) -> Kind | None:
     if any(spec.options.get(each) for each in UPLOADS):
         return "image"
-    if spec.choices is not None:
-        return "choice"
-    return _KINDS.get(spec.kind)
+    if spec.choices:
+        kinds = {type(each) for each in spec.choices}
+        return "integer" if kinds == {int} else "number" if kinds <= {int, float} else "choice"
+    return "choice" if spec.choices is not None else _KINDS.get(spec.kind)
 
 
 def _choices(specs: Sequence[InputSpec]) -> tuple[str, ...]:

@@ -32,6 +32,11 @@ def texts_into(graph: Graph) -> dict[tuple[str, str], Role]:
         for start in _starts(graph, role):
             for place in _texts(graph, start):
                 found.setdefault(place, role)
+    if not found:
+        # Without a sampler there is nothing to trace from: what is encoded is what is wanted.
+        for node in ordered(graph):
+            if "TextEncode" in node.class_type:
+                found |= dict.fromkeys(_texts(graph, Link(node.id, 0)), "positive")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 
 import anyio
 import pytest
@@ -14,8 +15,10 @@ from tests.cli.command_line import CommandLine
 pytestmark = pytest.mark.anyio
 
 
-async def doctor(guard: CommandLine, *words: str) -> subprocess.CompletedProcess[str]:
-    return await anyio.to_thread.run_sync(lambda: guard.run("doctor", *words))
+async def doctor(
+    guard: CommandLine, *words: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return await anyio.to_thread.run_sync(lambda: guard.run("doctor", *words, env=env))
 
 
 async def test_all_is_well(guard: CommandLine) -> None:
@@ -26,10 +29,24 @@ async def test_all_is_well(guard: CommandLine) -> None:
     assert done.returncode == 0, done.stderr
     assert "What the agent 'alice' may do" in lines
     for tool in TOOLS:
-        assert any(line.startswith(f"  {tool} ") and "allowed" in line for line in lines)
+        said = "allowed" if tool != "free_memory" else "denied by /default"
+        assert any(line.startswith(f"  {tool} ") and said in line for line in lines)
     assert lines[-1].startswith("Next: ")
     assert "config claude-desktop" in lines[-1]
     assert done.stderr == ""
+
+
+async def test_a_tool_that_the_server_does_not_offer_is_not_shown_as_allowed(
+    guard: CommandLine,
+) -> None:
+    less = {"COMFY_MCP_TOOLSETS": "core,control", "COMFY_MCP_READ_ONLY": "yes"}
+    async with EmbeddedHost() as host:
+        done = await doctor(guard, "--host", host.url, env=less)
+
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("  ")}
+    for tool in ("run_workflow", "cancel_job", "view_output", "search_nodes"):
+        assert "not offered by this server" in rows[tool]
+    assert "allowed" in rows["get_job"]
 
 
 async def test_without_a_host_it_says_so_and_still_does_the_rest(guard: CommandLine) -> None:

@@ -296,3 +296,14 @@ def test_a_workflow_that_is_not_there_is_told(bench: Bench) -> None:
 
     assert status == 1
     assert 'Did you mean "txt2img"?' in told
+
+
+def test_a_sweep_is_walked_with_its_first_run_and_says_so(bench: Bench) -> None:
+    bench.policy(tools={"run_workflow": {}, "run_sweep": {"gpu": {"max_width": 512}}})
+    args = {"workflow": "color_card", "axes": {"width": [1024, 64]}}
+    status, told = bench.explain("run_sweep", args=args)
+    assert status == 1
+    assert "/tools/run_sweep/gpu/max_width" in told
+    assert "the first of its 2 runs" in told
+    args["axes"] = {"width": [64, 1024]}
+    assert bench.explain("run_sweep", args=args)[0] == 0

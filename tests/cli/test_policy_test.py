@@ -317,3 +317,45 @@ def test_nothing_of_the_callers_own_is_used(
 
     assert bench.try_calls({**CARD, **ALLOW})[0] == 0
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_sweep_is_let_in_as_a_whole_and_its_jobs_end_one_by_one(bench: Bench) -> None:
+    tools = {"run_workflow": {"rate_limit": "9/hour"}, "run_sweep": {}, "get_job": {}}
+    bench.policy(tools=tools, gpu={"max_in_flight": 3, "max_width": 1000})
+
+    def sweep(*widths: int) -> dict[str, Any]:
+        args = {"workflow": "color_card", "axes": {"width": list(widths)}}
+        return {"tool": "run_sweep", "args": args, "job_seconds": 10}
+
+    told = bench.try_calls(
+        {**sweep(64, 128, 256), **ALLOW, "rule": "/tools/run_sweep"},
+        {"after": 9, **sweep(64), "expect": "deny", "code": "in_flight"},
+        {"after": 1, **sweep(64, 2000), "expect": "deny", "rule": "/gpu/max_width"},
+        {**sweep(64, 128, 256), **ALLOW},
+        {"after": 10, **sweep(64, 128, 256), **ALLOW},
+        {"after": 10, **sweep(64), "expect": "deny", "code": "rate_limited"},
+    )
+    assert told[0] == 0, told[1]
+
+
+def test_a_sweep_meets_the_rules_of_its_runs_and_its_own(bench: Bench) -> None:
+    bench.policy(
+        tools={
+            "run_workflow": {"limits": [{"counter": "a", "window": "hour", "max": 9}]},
+            "run_sweep": {"limits": [{"counter": "b", "window": "hour", "max": 9}]},
+            "get_job": {},
+        }
+    )
+    args = {"workflow": "color_card", "axes": [{}, {}]}
+    status, told = bench.try_calls({"tool": "run_sweep", "args": args, **ALLOW})
+    assert status == 0
+    assert "/tools/get_job" in told
+    assert "/tools/run_" not in told
+
+
+def test_a_sweep_of_nothing_is_no_decision(bench: Bench) -> None:
+    bench.policy(tools={"run_workflow": {}, "run_sweep": {}, "get_job": {}})
+    args = {"workflow": "color_card", "axes": {"width": []}}
+    status, told = bench.try_calls({"tool": "run_sweep", "args": args, **ALLOW})
+    assert status == 1
+    assert "the workflow cannot be sent" in told

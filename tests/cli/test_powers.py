@@ -22,12 +22,28 @@ def under(**policy: Any) -> dict[str, Power]:
     return {power.tool: power for power in powers(loaded.policy, "alice", NOW)}
 
 
-def test_the_built_in_policy_allows_every_tool_within_limits() -> None:
+def test_the_built_in_policy_allows_every_tool_but_one_within_limits() -> None:
     found = powers(load(()).policy, "alice", NOW)
 
     assert [power.tool for power in found] == list(TOOLS)
-    assert all(power.listed and power.words.startswith("allowed") for power in found)
+    allowed = {one.tool for one in found if one.listed and one.words.startswith("allowed")}
+    assert allowed == set(TOOLS) - {"free_memory"}
     assert "10 times per minute; at most 4 unfinished jobs" in found[0].words
+
+
+def test_a_sweep_says_that_its_runs_count_as_runs() -> None:
+    words = under(tools={"run_workflow": {}, "run_sweep": {"rate_limit": "2/hour"}})
+    assert "2 times per hour" in words["run_sweep"].words
+    assert "each of its runs is judged and counted as run_workflow, too" in words["run_sweep"].words
+    assert "each of its runs" not in words["run_workflow"].words
+
+
+def test_what_reads_outputs_says_whose() -> None:
+    found = under(tools={"*": {}})
+    for tool in ("view_output", "get_provenance", "export_output", "cancel_job"):
+        assert found[tool].words.startswith("allowed; own jobs only")
+    assert found["upload_input"].words == "allowed; of outputs only those of own jobs"
+    assert under(tools={"*": {}}, gpu={"ownership": "any"})["upload_input"].words == "allowed"
 
 
 def test_what_is_not_listed_is_denied_by_default() -> None:

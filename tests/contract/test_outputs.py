@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from comfy_mcp.outputs import kind_of, mime_type
+from comfy_mcp.outputs.films import can_read_films
+from comfy_mcp.outputs.looking import look_at
+from comfy_mcp.outputs.remembered import remembered_graph
+from comfy_mcp.outputs.seen import Seen, Wanted
 from tests.contract.probe import fresh, new_id
+from tests.tools.shown import moving, sounding
 
 if TYPE_CHECKING:
-    from tests.contract.probe import Comfy
+    from tests.contract.probe import Comfy, Ended
 
 pytestmark = pytest.mark.anyio
 
@@ -138,3 +144,71 @@ async def test_a_list_is_worked_off_element_by_element(comfyui: Comfy) -> None:
 
     names = [image["filename"] for image in ended.entry["outputs"]["4"]["images"]]
     assert len(set(names)) == 5
+
+
+async def looked_at(comfyui: Comfy, ended: Ended, node: str, key: str) -> tuple[str, bytes, Seen]:
+    """The name of the only file of a node, its bytes, and what is seen of it."""
+    [entry] = ended.entry["outputs"][node][key]
+    body = (await comfyui.get("/view", **entry)).body
+    name = entry["filename"]
+    return name, body, look_at(body, kind_of(name), mime_type(name), Wanted(frames=2))
+
+
+@pytest.mark.parametrize(
+    ("node", "ending"), [("SaveAnimatedWEBP", "webp"), ("SaveAnimatedPNG", "png")]
+)
+async def test_an_animation_is_seen_and_remembers_its_graph(
+    comfyui: Comfy, node: str, ending: str
+) -> None:
+    color = int(new_id()[:6], 16)
+    graph = moving(node, (color, color ^ 0xFFFFFF))
+    graph["save"]["inputs"]["filename_prefix"] = f"contract/{new_id()}"
+
+    ended = await comfyui.run(graph)
+
+    assert ended.entry["outputs"]["save"]["animated"] == [True]
+    name, body, seen = await looked_at(comfyui, ended, "save", "images")
+    assert name.endswith(f"_00001_.{ending}")
+    assert seen.facts == {"size": "96x64", "frames": 2, "seconds": 0.5}
+    remembered = remembered_graph(body)
+    assert remembered is not None
+    assert remembered["e0"]["inputs"]["color"] == color
+
+
+async def test_sounds_and_latents_are_seen_and_remember_their_graph(comfyui: Comfy) -> None:
+    graph, name = sounding(1.0 + int(new_id()[:4], 16) % 1000 / 1000), new_id()
+    graph["2"]["inputs"]["filename_prefix"] = f"contract/{name}"
+    graph["5"]["inputs"]["filename_prefix"] = f"contract/{name}l"
+
+    ended = await comfyui.run(graph)
+
+    assert set(ended.entry["outputs"]) == {"2", "3", "5"}
+    kept, body, sound = await looked_at(comfyui, ended, "2", "audio")
+    assert re.fullmatch(name + r"_00001_?\.flac", kept)
+    assert (sound.facts["channels"], sound.facts["sample_rate"]) == (2, 8000)
+    assert sound.facts["seconds"] == pytest.approx(graph["1"]["inputs"]["duration"], abs=0.01)
+    assert set(remembered_graph(body) or ()) == set(graph)
+    [temp] = ended.entry["outputs"]["3"]["audio"]
+    assert temp["type"] == "temp"
+    kept, body, latent = await looked_at(comfyui, ended, "5", "latents")
+    assert kept == f"{name}l_00001_.latent"
+    assert "latent_tensor: 1x4x8x8 F32" in str(latent.facts["first"])
+    assert set(remembered_graph(body) or ()) == set(graph)
+
+
+async def test_a_video_is_seen_where_the_host_can_make_one(comfyui: Comfy) -> None:
+    if not (await comfyui.get("/object_info/SaveVideo")).body or not can_read_films():
+        pytest.skip("this host encodes no video, or nothing here decodes one")
+    graph = moving(colors=(0x102030, int(new_id()[:6], 16)))
+    del graph["save"]
+    graph["v"] = {"class_type": "CreateVideo", "inputs": {"images": ["b1", 0], "fps": 2.0}}
+    saved = {"filename_prefix": f"contract/{new_id()}", "format": "auto", "codec": "auto"}
+    graph["save"] = {"class_type": "SaveVideo", "inputs": {"video": ["v", 0], **saved}}
+
+    ended = await comfyui.run(graph)
+
+    name, body, seen = await looked_at(comfyui, ended, "save", "images")
+    assert name.endswith(".mp4")
+    assert (seen.facts["size"], seen.facts["seconds"], seen.facts["fps"]) == ("96x64", 1.0, 2.0)
+    assert len(seen.frames) == 2
+    assert set(remembered_graph(body) or ()) == set(graph)

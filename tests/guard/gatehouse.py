@@ -29,6 +29,7 @@ class Bench:
         *,
         on_bad: Literal["keep", "freeze"] = "keep",
         waits: bool = False,
+        offered: frozenset[str] | None = None,
         **policy: Any,
     ) -> None:
         self.store = store
@@ -51,6 +52,7 @@ class Bench:
             host=HOST,
             parked=self.asked.append,
             waits=waits,
+            offered=offered,
         )
 
     def write(self, **policy: Any) -> None:

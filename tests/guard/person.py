@@ -59,7 +59,9 @@ class House:
     async def attempt(self, call: Call, matter: Matter | None = None) -> Denial | None:
         """Make a call: None if it ran; every refusal has to leave its audit row."""
         try:
-            async with self.bench.gate.admit(call, matter) as granted:
+            gate = self.bench.gate
+            admit = gate.admit_many if call.variants else gate.admit
+            async with admit(call, matter) as granted:
                 self.ran.append(granted)
                 return None
         except Refused as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,11 @@ OTHERS = ["other agent", "human", "anybody else"]
 
 
 @pytest.mark.parametrize(
-    "tool", ["cancel_job", "interrupt_execution", "comfy_cancel_generation", "view_output"]
+    "tool",
+    [
+        *("cancel_job", "interrupt_execution", "comfy_cancel_generation"),
+        *("view_output", "get_provenance", "export_output", "upload_input"),
+    ],
 )
 @pytest.mark.parametrize("owner", OTHERS)
 def test_nobody_stops_or_looks_into_the_jobs_of_others(tool: str, owner: str) -> None:
@@ -33,6 +38,19 @@ def test_an_agent_stops_and_looks_into_its_own_jobs(owner: str | None) -> None:
     for tool in ("cancel_job", "view_output", "interrupt_execution"):
         assert ask(ALLOWED, tool, owner=owner).code == "allowed"
         assert ask(ALLOWED, tool, owner=owner, whatever_runs=True).code == "allowed"
+
+
+@pytest.mark.parametrize("owner", OTHERS)
+def test_whatever_reads_an_output_reads_only_the_callers_own(owner: str) -> None:
+    found = policy({"tools": {"get_job": {}}})
+    asked = replace(question("get_job"), owner=owner, final=True)
+    assert decide(found, asked).code == "allowed"
+    reading = replace(asked, reads_output=True)
+    decision = decide(found, reading)
+    assert (decision.code, decision.rule) == ("not_owner", "/gpu/ownership")
+    assert decide(found, replace(reading, owner="mine")).code == "allowed"
+    everybodys = policy({"tools": {"get_job": {}}, "gpu": {"ownership": "any"}})
+    assert decide(everybodys, reading).code == "allowed"
 
 
 def test_the_status_of_others_jobs_may_be_asked_for() -> None:

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from comfy_mcp.errors import ApprovalNeeded, Denied, HostRejected, PermitError, RateLimited
+from comfy_mcp.guard.call import Upload
 from comfy_mcp.guard.gate import Call
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.workflow import digest
@@ -271,3 +272,49 @@ async def test_a_long_wait_is_told_in_plain_seconds(store: SqliteStore) -> None:
     with pytest.raises(RateLimited, match=r"retry in 2678400 s\."):
         async with bench.gate.admit(submit(2)):
             pytest.fail("the body must not run")
+
+
+# What is written down.
+
+
+async def test_a_tool_that_the_server_does_not_offer_is_refused_in_the_log_as_a_hidden_one(
+    store: SqliteStore,
+) -> None:
+    bench = Bench(store, {"run_workflow": {}, "get_job": {}}, offered=frozenset({"get_job"}))
+    call = Call("run_workflow", "local", "local", args={"workflow": "card"})
+    assert bench.gate.hidden("local", "run_workflow")
+    await bench.gate.note_hidden(call)
+
+    (row,) = await bench.rows()
+    told = {key: row[key] for key in ("tool", "decision", "code", "rule", "grant")}
+    assert told == {
+        "tool": "run_workflow",
+        "decision": "deny",
+        "code": "not_listed",
+        "rule": "",
+        "grant": "local",
+    }
+
+
+async def test_the_row_of_an_upload_says_which_bytes_under_which_name(store: SqliteStore) -> None:
+    bench = Bench(store, {"upload_input": {}})
+    upload = Upload("cat.png", "ab" * 32)
+    async with bench.gate.admit(Call("upload_input", "local", "local", upload=upload)) as granted:
+        assert granted.upload is not None
+        granted.upload.check(name="cat.png", sha256="ab" * 32)
+    assert (await bench.rows())[0]["upload"] == {"name": "cat.png", "sha256": "ab" * 32}
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 3_000_000, ["y" * 30_000] * 100, {"a": {"b" * 3_000_000: 1}}, [0] * 300_000]
+)
+async def test_a_refused_call_that_brings_very_much_takes_no_time_for_a_digest(
+    store: SqliteStore, value: object
+) -> None:
+    bench = Bench(store, {"get_job": {}})
+    with pytest.raises(Denied):
+        await bench.gate.screen(Call("upload_input", "local", "local", args={"source": value}))
+    await bench.gate.note_hidden(Call("nothing", "local", "local", args={"source": value, "n": 1}))
+    rows = await bench.rows()
+    assert "source" not in rows[0]["args"] or rows[0]["args"]["source"] == "too long"
+    assert rows[1]["args"] == {"source": "too long", "n": digest(1)}

@@ -17,6 +17,7 @@ from comfy_mcp.workflow import digest
 from comfy_mcp.workflow.facts import Facts
 from tests.guard.gatehouse import HOST, NOW, Bench, submit
 from tests.guard.person import ALL, ASKS, House, run
+from tests.guard.sweeps import many
 
 pytestmark = pytest.mark.anyio
 
@@ -207,6 +208,8 @@ def call_of(tool: str, number: int) -> Call:
     """A call of any tool, about job-9 where it is about a job."""
     if tool == "run_workflow":
         return run(number)
+    if tool == "run_sweep":
+        return many(2, number=number)
     return Call(tool, "local", "local", args={"x": 1}, **WHAT_IT_CALLS.get(tool, {}))
 
 

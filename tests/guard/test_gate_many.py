@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,38 +19,13 @@ from comfy_mcp.errors import (
     Refused,
 )
 from comfy_mcp.guard.gate import Call, Granted
-from comfy_mcp.store.protocol import REFUSALS, UNIT, Freeze, NewSweep
+from comfy_mcp.store.protocol import REFUSALS, UNIT, Freeze
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.workflow.facts import Facts
 from tests.guard.gatehouse import HOST, Bench, submit
+from tests.guard.sweeps import BOTH, many, sweep
 
 pytestmark = pytest.mark.anyio
-
-BOTH: dict[str, Any] = {"run_workflow": {}, "run_sweep": {}}
-
-
-def sweep(
-    *runs: Mapping[str, Any],
-    key: str = "",
-    request: str = "",
-    number: int = 1,
-    grant: str = "local",
-) -> Call:
-    """A call of run_sweep: one run for each of *runs*, which say what is special about it."""
-    variants = tuple(
-        replace(
-            submit(100 * number + at, grant, **{k: v for k, v in run.items() if k != "params"}),
-            args={"workflow": "card", "params": run.get("params", {"seed": at})},
-        )
-        for at, run in enumerate(runs, 1)
-    )
-    made = NewSweep(f"swp_{number}", "local", HOST, "card", "{}", key, request)
-    args = {"workflow": "card", "axes": {"seed": list(range(len(runs)))}}
-    return Call("run_sweep", "local", "local", args=args, variants=variants, sweep=made)
-
-
-def many(count: int, **kw: Any) -> Call:
-    return sweep(*[{}] * count, **kw)
 
 
 async def admitted(bench: Bench, call: Call) -> Granted:

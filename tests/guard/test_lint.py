@@ -314,3 +314,9 @@ def test_a_list_that_allows_nothing_is_warned_about() -> None:
     first, second = warnings(policy({"tools": FOLLOWED, "gpu": block}))
     assert first.startswith("/gpu/allow_node_classes: ")
     assert second.startswith("/gpu/allow_models/loras: ")
+
+
+def test_a_sweep_without_runs_is_warned_of() -> None:
+    (told,) = warnings(policy({"tools": {"run_sweep": {}, "get_job": {}}}))
+    assert told.startswith("run_sweep is allowed but run_workflow is not: each run of a sweep")
+    assert warnings(policy({"tools": {"run_*": {}, "get_job": {}}})) == ()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfy_mcp.knowledge.nodes import LONGEST, NodeInfo, describe, fitted, row
+from comfy_mcp.knowledge.answers import NodeInfo
+from comfy_mcp.knowledge.nodes import LONGEST, describe, fitted, row
 from comfy_mcp.workflow.schema import read_schema
 from tests.knowledge.samples import NODES, node, schema
 

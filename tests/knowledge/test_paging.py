@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfy_mcp.errors import WorkflowError
-from comfy_mcp.knowledge.options import matching, ranked
+from comfy_mcp.knowledge.options import loaders, matching, ranked
 from comfy_mcp.knowledge.paging import ROOM, page, read_cursor
+from comfy_mcp.workflow.schema import read_schemas
+from tests.knowledge.samples import node
 
 
 @given(st.lists(st.integers(0, ROOM * 2), max_size=60), st.integers(1, 20))
@@ -43,3 +45,16 @@ def test_files_that_are_called_so_come_before_folders_that_are() -> None:
 def test_every_word_has_to_be_there() -> None:
     assert matching(["a-b", "a", "b", 3], "B a") == ["a-b"]
     assert matching(["a", "b"], "  ") == ["a", "b"]
+
+
+def test_the_inputs_that_choose_from_a_folder_are_found() -> None:
+    nodes = read_schemas(
+        {
+            "Load": node({"name": [["b", "a"], {}], "how": [["a", "c"], {}]}),
+            "LoadNew": node({"name": ["COMBO", {"options": ["a", "b"]}]}),
+            "More": node({"name": [["a", "b", "c"], {}], "odd": [["a", 1], {}]}),
+        }
+    )
+
+    assert loaders(nodes, ["a", "b"]) == ["Load.name", "LoadNew.name"]
+    assert loaders(nodes, []) == []

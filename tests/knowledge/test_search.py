@@ -155,3 +155,25 @@ def test_thousands_of_nodes_are_searched_alike() -> None:
 
     assert found[0].schema.class_type == "LoadImage"
     assert index.categories[""] == len(many) + len(NODES)
+
+
+def test_words_without_end_are_cut() -> None:
+    flood = "word" * 500_000
+    odd = {
+        "A": node(
+            {f"{flood[:200]}{number}": ["IMAGE", {}] for number in range(2_000)},
+            ("IMAGE",) * 2_000,
+            category="a/" * 200_000,
+            display_name=flood,
+            description=f"{flood} " * 3,
+            search_aliases=[flood] * 100,
+        ),
+        flood: node({"x": [flood, {}]}),
+    }
+
+    index = build(read_schemas(odd))
+
+    assert len(index.vocabulary) < 5_000
+    assert sum(map(len, index.vocabulary)) < 1_000_000
+    assert len(index.categories) < 500
+    assert search(index, Query("word"), lambda _: True).entries

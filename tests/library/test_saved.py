@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -302,3 +304,33 @@ def test_a_disk_that_takes_nothing_leaves_nothing(
 
     assert saved.load("card", "ann").parts == parts(1)
     assert sorted(path.name for path in folder.iterdir()) == [LOCK, "card.json"]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from comfy_mcp.library.locking import alone
+with alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_process_that_writes_is_waited_for(
+    saved: SavedWorkflows, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir(parents=True, mode=0o700)
+    monkeypatch.setattr("comfy_mcp.library.locking.PATIENCE", 0.05)
+    with subprocess.Popen(  # noqa: S603 - this very interpreter
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(StateError, match="another process"):
+            saved.save("card", "ann", parts(), overwrite=False)
+        other.communicate()
+
+    assert saved.save("card", "ann", parts(), overwrite=False) == "saved"

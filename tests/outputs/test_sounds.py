@@ -86,7 +86,9 @@ def test_the_picture_of_a_sound_comes_with_its_facts() -> None:
     seen = look_at(wav(0.5), "audio", "audio/wav", Wanted())
 
     assert seen.facts["seconds"] == 0.5
-    assert len(seen.frames) == 1
+    assert [frame.picture.width for frame in seen.frames] == [512]
+    small = look_at(wav(0.5), "audio", "audio/wav", Wanted(side=192))
+    assert [frame.picture.width for frame in small.frames] == [192]
     assert look_at(wav(0.5), "audio", "audio/wav", Wanted(pictures=False)).frames == ()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from comfy_mcp.oversight.glance import summary
+from comfy_mcp.oversight.object import agent_words
 from comfy_mcp.oversight.telling import lines
 from comfy_mcp.store.asked import ApprovalRow
 from comfy_mcp.store.protocol import Store
@@ -230,3 +231,21 @@ async def test_facts_that_are_none_are_left_out(run: ApprovalRow) -> None:
     assert [label for label, _ in lines(row, NOW)] == [
         *("request", "asked by", "status", "tool", "on", "time", "a yes"),
     ]
+
+
+async def test_a_sweep_says_how_many_runs_one_yes_lets_through(run: ApprovalRow) -> None:
+    sweep = replace(with_facts(run, runs=12), tool="run_sweep")
+    assert summary(sweep).startswith("run txt2img, 12 times: ")
+    (many,) = told(sweep, "RUNS")
+    assert many == "12: one yes lets all of them through; told is the largest of them"
+    (yes,) = told(sweep, "a yes")
+    assert yes.startswith("lets exactly these 12 runs through, once, until ")
+    for odd in (True, -1, 0, "12", None):
+        assert told(with_facts(run, runs=odd), "RUNS") == []
+
+
+async def test_nothing_of_a_sweep_can_be_changed(run: ApprovalRow) -> None:
+    sweep = replace(run, payload={"kind": "sweep", "runs": [run.payload], "graph": GRAPH})
+    words = agent_words(sweep)
+    assert words["values"]
+    assert not any(one["changeable"] for key in ("values", "inputs") for one in words[key])

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from comfy_mcp.errors import RootError
+from comfy_mcp.errors import RootError, StateError
 from comfy_mcp.roots import Ledger, Put, Roots, Written, folders, is_folder, put
+from comfy_mcp.roots import ledger as ledgers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
 
@@ -245,6 +246,44 @@ def test_a_note_that_somebody_broke_counts_as_none(tmp_path: Path) -> None:
     for broken in ("", "[]", "{", '{"sha256": "aa"}', "\xff"):
         note.write_text(broken)
         assert not ledger.wrote(tmp_path, "a.png", "aa", "ann")
+
+
+def test_an_export_that_never_ends_does_not_hold_up_the_others_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "PATIENCE", 0.05)
+    ledger = Ledger(tmp_path / "notes")
+    ends: list[str] = []
+
+    def other() -> None:
+        try:
+            with ledger.held():
+                ends.append("held")
+        except StateError as error:
+            ends.append(str(error))
+
+    with ledger.held():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+
+    assert ends == [ledgers.BUSY]
+
+
+def test_another_process_holds_the_notes_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(ledgers, "PATIENCE", 0.05)
+    (tmp_path / "notes").mkdir()
+
+    with (tmp_path / "notes" / "lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StateError), Ledger(tmp_path / "notes").held():
+            pass
+
+    with Ledger(tmp_path / "notes").held():
+        pass
 
 
 def test_two_exports_never_hold_the_notes_at_once(tmp_path: Path) -> None:

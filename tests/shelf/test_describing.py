@@ -151,3 +151,49 @@ async def test_a_broken_file_is_said_to_be(room: Room) -> None:
 
     with pytest.raises(WorkflowError, match=r"Library file broken\.json"):
         await about(room, "broken")
+
+
+async def test_a_saved_value_that_is_gone_is_missing_though_it_could_be_given(room: Room) -> None:
+    graph = shipped("txt2img")["graph"]
+    room.own("paint", graph)
+
+    found = await about(room, "paint")
+
+    assert [(one.folder, one.parameter) for one in found.missing_choices] == [
+        ("checkpoints", "checkpoint")
+    ]
+
+
+async def test_a_placeholder_is_not_taken_for_a_missing_model(room: Room) -> None:
+    graph = shipped("txt2img")["graph"]
+    loader = next(node for node in graph.values() if "ckpt_name" in node["inputs"])
+    loader["inputs"]["ckpt_name"] = "PARAM_MODEL"
+    room.own("paint", graph)
+
+    found = await about(room, "paint")
+
+    assert found.missing_choices == []
+    assert found.parameters is not None
+    assert found.parameters["required"] == ["model"]
+
+
+async def test_a_seed_that_is_drawn_here_is_not_said_to_stay(room: Room) -> None:
+    sampler = {
+        "id": 3,
+        "type": "KSampler",
+        "mode": 0,
+        "inputs": [],
+        "outputs": [],
+        "widgets_values": [7, "randomize", 20, 8, "euler", "normal", 1],
+    }
+    drawn = editor()
+    drawn["nodes"].append(sampler)
+    room.own("inferred", drawn)
+    room.own("fixed", {"title": "Fixed", "parameters": [], "graph": drawn})
+
+    inferred, fixed = await about(room, "inferred"), await about(room, "fixed")
+
+    assert inferred.parameters is not None
+    assert "seed" in inferred.parameters["properties"]
+    assert not [note for note in inferred.notes if "drawn" in note]
+    assert [note for note in fixed.notes if "drawn" in note]

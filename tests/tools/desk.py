@@ -17,7 +17,7 @@ from comfy_mcp.server import Services
 
 WORKFLOWS = Path(__file__).parent.parent / "fixtures" / "workflows"
 
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "version": "1",
     "default": "deny",
     "tools": {name: {} for name in TOOLS},

@@ -36,7 +36,7 @@ async def audited(desk: Desk) -> int:
 
 def without(*tools: str, **entries: Any) -> dict[str, Any]:
     """A policy that has all tools but these."""
-    left = {name: {} for name in EVERYTHING["tools"] if name not in tools}
+    left: dict[str, Any] = {name: {} for name in EVERYTHING["tools"] if name not in tools}
     return {**EVERYTHING, "tools": {**left, **entries}}
 
 

@@ -39,8 +39,8 @@ async def made(desk: Desk, color: int = 0x336699, prefix: str = "card") -> str:
     return uri
 
 
-async def put_out(desk: Desk, host: EmbeddedHost, data: bytes, name: str | None = None) -> str:
-    """The uri of an output whose file has these bytes, and maybe another name."""
+async def put_out(desk: Desk, host: EmbeddedHost, data: bytes) -> str:
+    """The uri of an output whose file has these bytes."""
     uri = await made(desk, color=len(data))
     jobs = await desk.services.jobs()
     (file,) = await jobs.files(uri.split("/")[3])
@@ -105,9 +105,9 @@ async def test_a_large_picture_is_made_small_enough(
         assert image.width * 2 == pytest.approx(image.height * 3, abs=3)
 
 
-@pytest.mark.parametrize(
-    ("to", "path", "form"),
-    [
+async def test_its_name_says_what_it_becomes(sit: Sit, web: Path, opened: dict[str, Any]) -> None:
+    (web / "there").mkdir()
+    cases = [
         ("", "card_00001.png", "png"),
         (".", "card_00001.png", "png"),
         ("img/", "img/card_00001.png", "png"),
@@ -116,61 +116,55 @@ async def test_a_large_picture_is_made_small_enough(
         ("hero.JPEG", "hero.JPEG", "jpeg"),
         ("hero", "hero.png", "png"),
         ("hero.v2", "hero.v2.png", "png"),
-    ],
-)
-async def test_its_name_says_what_it_becomes(
-    sit: Sit, web: Path, opened: dict[str, Any], to: str, path: str, form: str
-) -> None:
-    (web / "there").mkdir()
+    ]
 
     async with sit(FILES, more=opened) as desk:
-        done = await desk.ask("export_output", uri=await made(desk), to=to)
+        uri = await made(desk)
+        for to, path, form in cases:
+            done = await desk.ask("export_output", uri=uri, to=to)
+            assert (done["path"], done["format"]) == (path, form)
+            with Image.open(web / path) as image:
+                assert image.format == form.upper()
 
-    assert (done["path"], done["format"]) == (path, form)
-    with Image.open(web / path) as image:
-        assert image.format == form.upper()
 
-
-@pytest.mark.parametrize("to", ["a.svg", "a.html", "run.sh", "a.mp4", "index.js", "a.exe"])
-async def test_a_name_that_lies_is_refused(
-    sit: Sit, web: Path, opened: dict[str, Any], to: str
-) -> None:
+async def test_a_name_that_lies_is_refused(sit: Sit, web: Path, opened: dict[str, Any]) -> None:
     async with sit(FILES, more=opened) as desk:
-        text, _ = await desk.refusal("export_output", uri=await made(desk), to=to)
+        uri = await made(desk)
+        for to in ("a.svg", "a.html", "run.sh", "a.mp4", "index.js", "a.exe"):
+            text, _ = await desk.refusal("export_output", uri=uri, to=to)
+            assert ".png" in text
 
-    assert ".png" in text
     assert everything_in(web) == []
 
 
-@pytest.mark.parametrize(
-    "to",
-    [
-        "../a.png",
-        "img/../../a.png",
-        "/tmp/a.png",  # noqa: S108 - it must not be written
-        "link/a.png",
-        "C:\\a.png",
-        "\\\\server\\share\\a.png",
-        "a\\b.png",
-        "CON",
-        "nul.png",
-        "a.png:stream",
-        "a.png.",
-        "%2e%2e/a.png",
-        "..%2fa.png",
-        "a\0.png",
-        "a\n.png",
-        "\u202egnp.a",
-        "a" * 300,
-        ".git/a.png",
-        ".hidden.png",
-        "~/a.png",
-        "file:///tmp/a.png",
-        "pipe.png/a.png",
-    ],
-)
+LEADING_OUT = [
+    "../a.png",
+    "img/../../a.png",
+    "/tmp/a.png",  # noqa: S108 - it must not be written
+    "link/a.png",
+    "C:\\a.png",
+    "\\\\server\\share\\a.png",
+    "a\\b.png",
+    "CON",
+    "nul.png",
+    "a.png:stream",
+    "a.png.",
+    "%2e%2e/a.png",
+    "..%2fa.png",
+    "a\0.png",
+    "a\n.png",
+    "\u202egnp.a",
+    "a" * 300,
+    ".git/a.png",
+    ".hidden.png",
+    "~/a.png",
+    "file:///tmp/a.png",
+    "pipe.png/a.png",
+]
+
+
 async def test_no_path_leads_out_and_nothing_is_written(
-    sit: Sit, tmp_path: Path, web: Path, opened: dict[str, Any], to: str
+    sit: Sit, tmp_path: Path, web: Path, opened: dict[str, Any]
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     (web / "link").symlink_to(tmp_path / "elsewhere")
@@ -178,11 +172,13 @@ async def test_no_path_leads_out_and_nothing_is_written(
     before = everything_in(web)
 
     async with sit(FILES, more=opened) as desk:
-        text, body = await desk.refusal("export_output", uri=await made(desk), to=to)
+        uri = await made(desk)
+        for to in LEADING_OUT:
+            text, body = await desk.refusal("export_output", uri=uri, to=to)
+            assert body["code"] == "path", to
+            assert text.isprintable()
+            assert everything_in(web) == before, to
 
-    assert body["code"] == "path"
-    assert text.isprintable()
-    assert everything_in(web) == before
     assert everything_in(tmp_path / "elsewhere") == []
 
 
@@ -288,47 +284,44 @@ async def test_exports_are_noted_in_a_list_that_a_web_project_reads(
     }
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        '{"name": "my-app", "scripts": {}}',
-        '{"generator": "comfy-mcp-guard", "version": 2, "assets": {}}',
-        '{"generator": "comfy-mcp-guard", "version": 1, "assets": []}',
-        '{"generator": "comfy-mcp-guard", "version": 1, "assets": {}, "mine": 1}',
-        '{"generator": "comfy-mcp-guard", "version": 1, "assets": {"a": 1}}',
-        "[]",
-        "{",
-        "",
-        "[" * 100_000,
-    ],
-)
+NO_LISTS = [
+    '{"name": "my-app", "scripts": {}}',
+    '{"generator": "comfy-mcp-guard", "version": 2, "assets": {}}',
+    '{"generator": "comfy-mcp-guard", "version": 1, "assets": []}',
+    '{"generator": "comfy-mcp-guard", "version": 1, "assets": {}, "mine": 1}',
+    '{"generator": "comfy-mcp-guard", "version": 1, "assets": {"a": 1}}',
+    "[]",
+    "{",
+    "",
+    "[" * 100_000,
+]
+
+
 async def test_a_file_that_is_no_such_list_is_left_alone_and_nothing_is_written(
-    sit: Sit, web: Path, opened: dict[str, Any], content: str
+    sit: Sit, web: Path, opened: dict[str, Any]
 ) -> None:
-    (web / "package.json").write_text(content)
-
     async with sit(FILES, more=opened) as desk:
-        await desk.refusal(
-            "export_output", uri=await made(desk), to="img/a.png", manifest="package.json"
-        )
+        uri = await made(desk)
+        for content in NO_LISTS:
+            (web / "package.json").write_text(content)
+            await desk.refusal("export_output", uri=uri, to="img/a.png", manifest="package.json")
+            assert everything_in(web) == ["package.json"]
+            assert (web / "package.json").read_text() == content
 
-    assert everything_in(web) == ["package.json"]
-    assert (web / "package.json").read_text() == content
 
-
-@pytest.mark.parametrize("name", ["../a.json", "link.json", "a.js", ".a.json", "img/", "a\0.json"])
 async def test_the_list_stays_in_the_folder_as_well(
-    sit: Sit, tmp_path: Path, web: Path, opened: dict[str, Any], name: str
+    sit: Sit, tmp_path: Path, web: Path, opened: dict[str, Any]
 ) -> None:
     (tmp_path / "outside.json").write_text("{}")
     (web / "link.json").symlink_to(tmp_path / "outside.json")
 
     async with sit(FILES, more=opened) as desk:
         uri = await made(desk)
-        _, body = await desk.refusal("export_output", uri=uri, to="a.png", manifest=name)
+        for name in ("../a.json", "link.json", "a.js", ".a.json", "img/", "a\0.json"):
+            _, body = await desk.refusal("export_output", uri=uri, to="a.png", manifest=name)
+            assert body["code"] == "path"
+            assert everything_in(web) == ["link.json"]
 
-    assert body["code"] == "path"
-    assert everything_in(web) == ["link.json"]
     assert (tmp_path / "outside.json").read_text() == "{}"
 
 
@@ -353,26 +346,25 @@ async def test_many_exports_at_once_are_all_noted(
 # -- what is not a good picture --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\x89PNG\r\n\x1a\n<html><script>alert(1)</script></html>",
-        b"<html><script>alert(1)</script></html>",
-        b"<svg onload='alert(1)'/>",
-        b"",
-        b"MZ\x90\0",
-    ],
-)
+NO_PICTURES = [
+    b"\x89PNG\r\n\x1a\n<html><script>alert(1)</script></html>",
+    b"<html><script>alert(1)</script></html>",
+    b"<svg onload='alert(1)'/>",
+    b"",
+    b"MZ\x90\0",
+]
+
+
 async def test_a_picture_that_is_none_is_not_written(
-    sit: Sit, host: EmbeddedHost, web: Path, opened: dict[str, Any], data: bytes
+    sit: Sit, host: EmbeddedHost, web: Path, opened: dict[str, Any]
 ) -> None:
     async with sit(FILES, more=opened) as desk:
-        uri = await put_out(desk, host, data)
-        for given in ({}, {"format": "webp"}):
-            _, body = await desk.refusal("export_output", uri=uri, to="img/a", **given)
-
-    assert body["code"] == "output"
-    assert everything_in(web) == []
+        for data in NO_PICTURES:
+            uri = await put_out(desk, host, data)
+            for given in ({}, {"format": "webp"}):
+                _, body = await desk.refusal("export_output", uri=uri, to="img/a", **given)
+                assert body["code"] == "output"
+                assert everything_in(web) == []
 
 
 async def test_a_text_becomes_a_text_file_whatever_it_says(
@@ -398,10 +390,22 @@ async def test_what_is_no_picture_is_not_made_smaller(
 
     async with sit(FILES, more=opened) as desk:
         job = await desk.ask("run_workflow", workflow=long)
-        uri = [one["uri"] for one in job["outputs"] if one["node_id"] == "8"][0]
+        uri = next(one["uri"] for one in job["outputs"] if one["node_id"] == "8")
         text, _ = await desk.refusal("export_output", uri=uri, max_bytes=1_000)
 
     assert "5000 bytes" in text
+    assert everything_in(web) == []
+
+
+async def test_what_cannot_be_noted_is_not_written(
+    sit: Sit, tmp_path: Path, web: Path, opened: dict[str, Any]
+) -> None:
+    async with sit(FILES, more=opened) as desk:
+        uri = await made(desk)
+        (tmp_path / "state" / "exports").write_text("in the way")
+        _, body = await desk.refusal("export_output", uri=uri, to="img/a.png", manifest="a.json")
+
+    assert body["code"] == "state"
     assert everything_in(web) == []
 
 
@@ -420,22 +424,14 @@ async def test_of_anothers_job_nothing_is_exported(
     assert everything_in(web) == []
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "comfy://jobs/00000000-0000-4000-8000-000000000000/outputs/0",
-        "comfy://jobs/x/outputs/y",
-        "file:///etc/passwd",
-        "",
-    ],
-)
-async def test_an_unknown_uri_is_told_so(
-    sit: Sit, web: Path, opened: dict[str, Any], uri: str
-) -> None:
-    async with sit(FILES, more=opened) as desk:
-        _, body = await desk.refusal("export_output", uri=uri)
+async def test_an_unknown_uri_is_told_so(sit: Sit, web: Path, opened: dict[str, Any]) -> None:
+    unknown = "comfy://jobs/00000000-0000-4000-8000-000000000000/outputs/0"
 
-    assert body["code"] in {"output", "job_not_found", "not_owner"}
+    async with sit(FILES, more=opened) as desk:
+        for uri in (unknown, "comfy://jobs/x/outputs/y", "file:///etc/passwd", ""):
+            _, body = await desk.refusal("export_output", uri=uri)
+            assert body["code"] in {"output", "job_not_found", "not_owner"}
+
     assert everything_in(web) == []
 
 

@@ -118,7 +118,7 @@ async def test_what_the_policy_would_not_run_is_marked_and_comes_last(sit: Sit) 
 
 
 async def test_who_may_run_nothing_gets_no_marks(sit: Sit) -> None:
-    tools = {name: {} for name in TOOLS}
+    tools: dict[str, Any] = {name: {} for name in TOOLS}
     strict = {**policy(gpu={"deny_node_classes": ["*"]}), "tools": tools}
     async with sit(strict) as desk:
         found = await desk.ask("search_nodes", query="blur")
@@ -213,6 +213,7 @@ async def test_models_of_a_folder_are_listed_as_nodes_name_them(sit: Sit) -> Non
         (loader,) = (await desk.ask("describe_node", class_type="CheckpointLoaderSimple"))["nodes"]
 
     assert sorted(loader["inputs"][0]["choices"]) == sorted(found["models"]["checkpoints"])
+    assert found["loaders"] == ["CheckpointLoaderSimple.ckpt_name"]
     assert found["total"] == 2
 
 

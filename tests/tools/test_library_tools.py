@@ -284,3 +284,33 @@ async def test_what_is_nested_deeply_is_refused_and_nothing_breaks(sit: Sit, whe
 
     assert error["code"] == "workflow"
     assert after["total"] == 0
+
+
+async def test_a_policy_can_keep_agents_from_what_people_saved_in_the_editor(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    put(host, "user/default/workflows/private.json", editor(3))
+    others = {"path": "args.source", "op": "in", "value": ["library", "saved", "template"]}
+
+    def never(argument: str) -> dict[str, Any]:
+        return {"deny_if": [{"path": f"args.{argument}", "op": "glob", "value": "host/*"}]}
+
+    rules = policy(
+        list_workflows={"require": [others]},
+        describe_workflow=never("name"),
+        run_workflow=never("workflow"),
+        validate_workflow=never("workflow"),
+    )
+    async with sit(rules) as desk:
+        said = [
+            await desk.refusal("list_workflows"),
+            await desk.refusal("list_workflows", source="host"),
+            await desk.refusal("describe_workflow", name="host/private"),
+            await desk.refusal("run_workflow", workflow="host/private"),
+            await desk.refusal("validate_workflow", workflow="host/private"),
+        ]
+        listed = await desk.ask("list_workflows", source="template")
+
+    assert all(words.startswith("[POLICY DENIED]") for words, _ in said), said
+    assert listed["total"] == 0
+    assert not [seen.path for seen in host.seen if "userdata" in seen.path]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from comfy_mcp.embedded import EmbeddedHost
-from tests.tools.desk import Desk, Sit, card, graph
+from tests.tools.desk import EVERYTHING, Desk, Sit, card, graph
 from tests.tools.shown import moving, sounding
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +84,20 @@ async def test_pages_neither_repeat_nor_pass_over_an_output(sit: Sit) -> None:
     assert len({one["uri"] for one in whole}) == 21
 
 
+async def test_a_page_of_long_names_is_cut_short_and_goes_on(sit: Sit) -> None:
+    frames = graph("batch")
+    frames["1"]["inputs"] |= {"batch_size": 60, "width": 16, "height": 16}
+    frames["2"]["inputs"]["filename_prefix"] = "n" * 200
+
+    async with sit() as desk:
+        await run(desk, frames)
+        first = await desk.ask("list_outputs", limit=50)
+        whole = await pages(desk, limit=50)
+
+    assert 20 < len(first["outputs"]) < 50
+    assert len({one["uri"] for one in whole}) == 60
+
+
 async def test_new_outputs_do_not_move_a_page_that_was_begun(sit: Sit) -> None:
     async with sit() as desk:
         for color in range(3):
@@ -131,7 +148,7 @@ async def test_others_outputs_are_neither_listed_nor_explained(sit: Sit) -> None
 
 
 async def test_nobody_elses_run_is_explained_even_where_outputs_may_be_seen(sit: Sit) -> None:
-    policy = {"version": "1", "default": "allow", "ownership": "any"}
+    policy = {**EVERYTHING, "gpu": {"ownership": "any"}}
 
     async with sit(grant="alice") as alice:
         job = await run(alice, card(1))
@@ -182,14 +199,20 @@ async def test_a_run_is_explained_by_the_journal(sit: Sit, host: EmbeddedHost) -
     assert again["status"] == "completed"
 
 
+def forget(state: Path) -> None:
+    """As it is once there were too many runs since, or for runs of an older version."""
+    with closing(sqlite3.connect(state / "guard.db")) as connection:
+        assert connection.execute("DELETE FROM texts").rowcount == 1
+        connection.commit()
+
+
 @pytest.mark.parametrize("workflow", [card(1), moving(), moving("SaveAnimatedPNG"), sounding()])
-async def test_a_run_of_before_is_explained_by_comfyui_or_the_file(
-    sit: Sit, host: EmbeddedHost, workflow: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_run_of_long_ago_is_explained_by_comfyui_or_the_file(
+    sit: Sit, host: EmbeddedHost, workflow: Any, tmp_path: Path
 ) -> None:
     async with sit() as desk:
-        jobs = await desk.services.jobs()
         job = await run(desk, workflow)
-        monkeypatch.setattr(jobs, "origin", _nothing)
+        forget(tmp_path / "state")
         (uri,) = [one["uri"] for one in job["outputs"] if one["type"] == "output"][:1]
         by_comfyui = await desk.ask("get_provenance", uri=uri)
         await host.restart()
@@ -200,17 +223,12 @@ async def test_a_run_of_before_is_explained_by_comfyui_or_the_file(
     assert by_file["graph"] == workflow
 
 
-async def _nothing(_prompt_id: str, _grant: str) -> None:
-    """No origin."""
-
-
 async def test_what_nobody_remembers_is_told_so(
-    sit: Sit, host: EmbeddedHost, monkeypatch: pytest.MonkeyPatch
+    sit: Sit, host: EmbeddedHost, tmp_path: Path
 ) -> None:
     async with sit() as desk:
-        jobs = await desk.services.jobs()
         job = await run(desk, card(7))
-        monkeypatch.setattr(jobs, "origin", _nothing)
+        forget(tmp_path / "state")
         await host.restart()
         (host.folder / "output" / job["outputs"][0]["filename"]).unlink()
         told = await desk.ask("get_provenance", uri=job["outputs"][0]["uri"])

@@ -9,11 +9,18 @@ import pytest
 from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.errors import PermitError
 from comfy_mcp.permit import FreePermit
+from comfy_mcp.tools import memory
 from tests.tools.desk import EVERYTHING, Desk, Sit, card, sent
 
 pytestmark = pytest.mark.anyio
 
 FREE = "POST /free"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is free on this machine says nothing here: nobody waits for it."""
+    monkeypatch.setattr(memory, "PAUSE", 0.001)
 
 
 def freed(host: EmbeddedHost) -> list[str]:
@@ -82,7 +89,7 @@ async def test_it_is_written_down_as_what_it_is(sit: Sit) -> None:
 
 
 async def test_what_the_policy_does_not_list_is_not_there(sit: Sit, host: EmbeddedHost) -> None:
-    tools = {name: {} for name in EVERYTHING["tools"] if name != "free_memory"}
+    tools: dict[str, Any] = {name: {} for name in EVERYTHING["tools"] if name != "free_memory"}
     async with sit({**EVERYTHING, "tools": tools}) as desk:
         names = [tool.name for tool in (await desk.client.list_tools()).tools]
         await desk.refusal("free_memory")

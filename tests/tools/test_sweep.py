@@ -111,7 +111,7 @@ async def test_one_variant_that_the_policy_refuses_refuses_all(
             "run_sweep", workflow=card(0), axes={"1.width": [32, 64, 65]}
         )
 
-    assert "ariant 3 of 3" in text
+    assert "Run 3 of 3 (1.width 65)" in text
     assert body["decision"] == "deny"
     assert sent(host) == []
 

@@ -56,13 +56,12 @@ def located(folders: Folders, name: str) -> Path | None:
 
 
 def _missing(folders: Folders, inputs: Mapping[str, Any]) -> tuple[str, str] | None:
-    if "image" not in inputs:
+    name = inputs.get("image")
+    if "image" not in inputs or isinstance(name, list):
         return None
-    name = inputs["image"]
     if not isinstance(name, str):
-        # What comes over a link is None while it is checked.
-        kind = "NoneType" if isinstance(name, list) else type(name).__name__
-        raise AttributeError(f"{kind!r} object has no attribute 'endswith'")
+        kind = type(name).__name__
+        raise AttributeError(f"{kind!r} object has no attribute 'endswith'")  # noqa: TRY004 - ComfyUI's own word
     path = located(folders, name)
     if path is not None and path.exists():
         return None

@@ -16,11 +16,15 @@ __all__ = ["Card", "Cards", "kind_of_input"]
 
 @dataclass(slots=True)
 class Card:
-    """One node and its class; *widgets* by name, in the editor's order."""
+    """One node and its class; *widgets* by name, in the editor's order.
+
+    *stands_for*: the widgets of inputs, as the file says.
+    """
 
     node: UiNode
     schema: NodeSchema
     widgets: dict[str, Widget]
+    stands_for: Mapping[str, str]
 
     def inputs(self) -> list[Socket]:
         """Its inputs in the editor's order: links', widgets', and what only the file knows.
@@ -52,7 +56,7 @@ class Card:
         """The widget that the input *name* stands for."""
         if name in self.widgets:
             return name
-        told = next((each.widget for each in self.node.inputs if each.name == name), None)
+        told = self.stands_for.get(name)
         return told if told in self.widgets else None
 
     def input_of(self, widget: str) -> str | None:
@@ -78,7 +82,9 @@ class Cards:
             schema = self._schemas.get(node.type) if node is not None else None
             made = None
             if node is not None and schema is not None:
-                made = Card(node, schema, widgets(schema, node.values, node.named))
+                stands_for = {each.name: each.widget for each in node.inputs if each.widget}
+                held = widgets(schema, node.values, node.named)
+                made = Card(node, schema, held, stands_for)
             self._found[key] = made
         return self._found[key]
 

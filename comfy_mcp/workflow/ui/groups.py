@@ -78,7 +78,7 @@ def unfolded(workflow: Workflow, groups: Mapping[str, Group], schemas: Schemas) 
             if not node.type.startswith(_KINDS):
                 continue
             group = groups.get(node.type)
-            left -= len(group.nodes) if group is not None else 0
+            left -= len(group.nodes) + len(group.links) if group is not None else 0
             _refuse(node, group, groups, left)
             if group is not None:
                 key = f"{node.type} {board.id}:{node.id}"
@@ -144,13 +144,11 @@ class _Unfolding:
     seen: dict[str, int] = field(default_factory=dict[str, int])
     names: dict[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
 
-    @property
-    def linked(self) -> set[tuple[int, int]]:
-        """The inner inputs that something inside feeds, by node and number."""
-        return {(link[2], link[3]) for link in self.group.links}
+    linked: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
 
     def made(self, key: str) -> tuple[Board, UiNode]:
         """The subgraph of that id, and the node that uses it."""
+        self.linked = {(link[2], link[3]) for link in self.group.links}
         given = Given.of(self.node.values, self.node.named)
         nodes = [self._inner(at, each, given) for at, each in enumerate(self.group.nodes)]
         links = {

@@ -53,6 +53,10 @@ class Hosts:
         self._names: dict[str, dict[str, int]] = {}
         self._feeds: dict[str, dict[tuple[str, str], int]] = {}
         self._shown: dict[tuple[str, int], tuple[str, str]] = {}
+        self._showing: dict[str, dict[tuple[str, str], int]] = {}
+        self._shown_names: dict[str, dict[str, int]] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._primitives: dict[str, dict[str, list[tuple[str, str]]]] = {}
         self._hosts: dict[tuple[str, str], Host] = {}
 
     def read(self, board: Board) -> None:
@@ -91,6 +95,30 @@ class Hosts:
         """The inner node, and its widget or input, that an input of *board* shows as a widget."""
         return self._shown.get((board.id, index))
 
+    def showing(self, board: Board, node_id: str, name: str) -> int | None:
+        """Which input of *board* shows that widget or input of an inner node."""
+        return self._showing[board.id].get((node_id, name))
+
+    def shown_as(self, board: Board, name: str) -> int | None:
+        """Which input of *board* has that name, or else shows a widget of that name."""
+        index = self._names[board.id].get(name)
+        if index is not None and self.shown(board, index) is not None:
+            return index
+        return self._shown_names[board.id].get(name)
+
+    def of_primitive(self, board: Board, node_id: str) -> list[tuple[str, str]]:
+        """The inputs that a primitive node on *board* feeds."""
+        if board.id not in self._primitives:
+            found = self._primitives[board.id] = dict[str, list[tuple[str, str]]]()
+            for link in board.links.values():
+                origin, target = board.nodes.get(link.origin), board.nodes.get(link.target)
+                if origin is None or target is None or origin.type != PRIMITIVE:
+                    continue
+                if link.target_slot < len(target.inputs):
+                    name = target.inputs[link.target_slot].name
+                    found.setdefault(origin.id, []).append((target.id, name))
+        return self._primitives[board.id].get(node_id, [])
+
     def value(self, host: Host, index: int) -> Any:
         """What a subgraph node gives for its input *index*; `UNSET`: that is no widget."""
         while True:
@@ -110,9 +138,10 @@ class Hosts:
     def grow(self, board: Board, name: str, kind: str, fed: list[tuple[str, str]]) -> int:
         """Give *board* one more input; whatever fed those inputs feeds them no more."""
         entries, names = self._entries[board.id], self._names[board.id]
-        number, unique = 1, name
+        unique = name
         while unique in names:
-            unique, number = f"{name}_{number}", number + 1
+            number = self._numbers[board.id, name] = self._numbers.get((board.id, name), 0) + 1
+            unique = f"{name}_{number}"
         index = names[unique] = len(entries)
         entries.append(Entry(unique, kind, fed))
         self._feeds[board.id].update(dict.fromkeys(fed, index))
@@ -123,6 +152,8 @@ class Hosts:
         entries = [Entry(port.name, port.kind) for port in board.inputs]
         self._entries[board.id] = entries
         self._names[board.id] = {}
+        self._showing[board.id] = {}
+        self._shown_names[board.id] = {}
         for index, entry in enumerate(entries):
             self._names[board.id].setdefault(entry.name, index)
         feeds = self._feeds[board.id] = dict[tuple[str, str], int]()
@@ -160,6 +191,8 @@ class Hosts:
                 widget = card.widget_at(name) if card is not None else None
             if widget is not None:
                 self._shown[board.id, index] = (node_id, widget)
+                self._showing[board.id].setdefault((node_id, widget), index)
+                self._shown_names[board.id].setdefault(widget, index)
                 return
 
 

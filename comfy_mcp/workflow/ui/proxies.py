@@ -11,9 +11,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from comfy_mcp.errors import WorkflowError
+from comfy_mcp.workflow.flaws import shown
 from comfy_mcp.workflow.ui.parts import Board, UiNode
 from comfy_mcp.workflow.ui.promoting import PRIMITIVE, UNSET, Host, Hosts
-from comfy_mcp.workflow.ui.reading import is_list
+from comfy_mcp.workflow.ui.reading import MOST_SOCKETS, is_list
 
 __all__ = ["adopt"]
 
@@ -41,7 +43,7 @@ def adopt(hosts: Hosts, board: Board) -> None:
         for named in _named(host.node):
             each = _without_prefix(hosts, host.inside, named)
             inner = host.inside.nodes.get(each.node_id)
-            known = _linked(hosts, host.inside, each)
+            known = hosts.showing(host.inside, each.node_id, each.name)
             if known is not None:
                 _hold(host, known, each.value)
             elif inner is None:
@@ -64,6 +66,11 @@ def _named(node: UiNode) -> list[_Named]:
             return []
     saved = node.values
     found: list[_Named] = []
+    if is_list(told) and len(told) > MOST_SOCKETS:
+        raise WorkflowError(
+            f"Node {shown(node.id)}: its subgraph shows more than {MOST_SOCKETS} widgets.",
+            node_id=node.id,
+        )
     for at, each in enumerate(told if is_list(told) else ()):
         parts = each if is_list(each) and all(isinstance(part, str) for part in each) else []
         value = saved[at] if at < len(saved) and saved[at] is not None else UNSET
@@ -90,28 +97,17 @@ def _without_prefix(hosts: Hosts, board: Board, named: _Named) -> _Named:
     return _Named(named.node_id, name, deeper, named.value)
 
 
-def _linked(hosts: Hosts, board: Board, named: _Named) -> int | None:
-    """The input of *board* that shows this widget already."""
-    wanted = (named.node_id, named.name)
-    several = range(len(hosts.entries(board)))
-    return next((index for index in several if hosts.shown(board, index) == wanted), None)
-
-
 def _input_of(hosts: Hosts, board: Board, named: _Named) -> str | None:
     """The input that belongs to a widget of an inner node."""
     inner = hosts.host(board, named.node_id)
     if inner is None:
         card = hosts.cards.card(board, named.node_id)
         return card.input_of(named.name) if card is not None else None
-    for index, entry in enumerate(hosts.entries(inner.inside)):
-        shown = hosts.shown(inner.inside, index)
-        if shown is None:
-            continue
-        if named.deeper is None and named.name in (entry.name, shown[1]):
-            return entry.name
-        if named.deeper is not None and shown == (named.deeper, named.name):
-            return entry.name
-    return None
+    if named.deeper is not None:
+        index = hosts.showing(inner.inside, named.deeper, named.name)
+    else:
+        index = hosts.shown_as(inner.inside, named.name)
+    return None if index is None else hosts.entries(inner.inside)[index].name
 
 
 def _hold(host: Host, index: int, value: Any) -> None:
@@ -136,17 +132,11 @@ def _show(hosts: Hosts, host: Host, named: _Named) -> None:
 def _show_primitive(hosts: Hosts, host: Host, primitive: UiNode, several: list[_Named]) -> None:
     """A primitive node is replaced by an input that feeds all that it fed."""
     board, name = host.inside, f"{PRIMITIVE} {primitive.id}"
-    fed = [
-        (target.id, target.inputs[link.target_slot].name)
-        for link in board.links.values()
-        if link.origin == primitive.id
-        and (target := board.nodes.get(link.target)) is not None
-        and link.target_slot < len(target.inputs)
-    ]
-    if not fed or len({each.name for each in several}) > 1:
-        return
     index = hosts.index(board, name)
     if index is None:
+        fed = hosts.of_primitive(board, primitive.id)
+        if not fed or len({each.name for each in several}) > 1:
+            return
         index = hosts.grow(board, name, "*", fed)
     told = [each.value for each in several if each.value is not UNSET]
     _hold(host, index, next(iter([*told, *primitive.values]), UNSET))

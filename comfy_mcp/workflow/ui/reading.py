@@ -24,7 +24,11 @@ MOST_SAVED = 20_000
 MOST_BOARDS = 2_000
 """Subgraphs in a file."""
 
+MOST_SOCKETS = 1_000
+"""Inputs or outputs of one node or subgraph."""
+
 _LONGEST_ID = 64
+_LONGEST_KIND = 1_000
 _AGAIN = "Save the workflow again in ComfyUI's editor and send that."
 
 
@@ -148,6 +152,8 @@ def _sockets(told: object, where: str, node_id: str) -> Iterator[Socket]:
         raise WorkflowError(
             f"{where}: it is {kind_of(told)}, not a list. {_AGAIN}", node_id=node_id
         )
+    if len(told) > MOST_SOCKETS:
+        raise WorkflowError(f"{where}: more than {MOST_SOCKETS} of them.", node_id=node_id)
     for raw in told:
         if not is_object(raw):
             raise WorkflowError(
@@ -165,6 +171,8 @@ def _sockets(told: object, where: str, node_id: str) -> Iterator[Socket]:
 
 
 def _ports(told: object, where: str) -> Iterator[Port]:
+    if is_list(told) and len(told) > MOST_SOCKETS:
+        raise WorkflowError(f"{where} has more than {MOST_SOCKETS} inputs or outputs.")
     for raw in told if is_list(told) else ():
         if not is_object(raw):
             raise WorkflowError(f"{where}: an input or output is {kind_of(raw)}. {_AGAIN}")
@@ -221,7 +229,7 @@ def _kind(told: object) -> str:
     """A type; the editor has numbers for events, and lists for old combos."""
     if is_list(told):
         return "COMBO"
-    return told if isinstance(told, str) else "*"
+    return told[:_LONGEST_KIND] if isinstance(told, str) else "*"
 
 
 def _text(told: object) -> str:

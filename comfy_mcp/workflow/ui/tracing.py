@@ -8,6 +8,7 @@ and into subgraphs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ from comfy_mcp.workflow.ui.virtual import GET, REROUTES, SET, is_virtual
 __all__ = ["Source", "Tracer"]
 
 _ANY = frozenset({"", "*"})
+
+_MOST_WORK = 3_000_000
+"""Types that may be compared with one another for bypassed nodes: some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Tracer:
         self._hosts = hosts
         self._known: dict[tuple[object, ...], Source | None] = {}
         self._setters: dict[str, dict[str, UiNode]] = {}
+        self._links: dict[tuple[str, str], dict[str, str | None]] = {}
+        self._work = _MOST_WORK
 
     def source(self, place: Place, node: UiNode, socket: Socket) -> Source | None:
         """What comes into an input, if anything does.
@@ -86,15 +92,18 @@ class Tracer:
         if entry is not None and place.host is not None and place.outer is not None:
             return self._out(place.outer, place.host, entry)
         host = self._hosts.host(board, at.node.id)
-        if host is not None:
-            link_id = host.links.get(name)
-        else:
-            link_id = next((each.link for each in at.node.inputs if each.name == name), None)
+        link_id = (self._own_links(at) if host is None else host.links).get(name)
         link = board.links.get(link_id) if link_id is not None else None
         origin = board.nodes.get(link.origin) if link is not None else None
         if link is None or origin is None:
             return None
         return _At(place, origin, at.kind, None, link.origin_slot)
+
+    def _own_links(self, at: _At) -> Mapping[str, str | None]:
+        key = (at.place.board.id, at.node.id)
+        if key not in self._links:
+            self._links[key] = {each.name: each.link for each in at.node.inputs}
+        return self._links[key]
 
     def _out(self, place: Place, node: UiNode, index: int) -> _At | Source | None:
         """Out of a subgraph: to what is linked to its node, or else to what that holds."""
@@ -165,6 +174,12 @@ class Tracer:
         else:
             outputs = at.node.outputs
             given = outputs[at.slot].kind if at.slot < len(outputs) else "*"
+        self._work -= (1 + at.kind.count(",")) * sum(1 + each.kind.count(",") for each in inputs)
+        if self._work < 0:
+            raise WorkflowError(
+                f"Node {shown(at.place.id_of(at.node))} ({shown(at.node.type)}) and others are"
+                " bypassed, and have too many inputs and outputs for that. Take them out."
+            )
         found = _chosen(inputs, at.slot, at.kind, given)
         return None if found is None else _At(at.place, at.node, found.kind, found.name)
 
@@ -191,6 +206,8 @@ def _fits(one: str, other: str) -> bool:
     """Whether the editor links these types: several have commas between them, ``*`` fits all."""
     if one in _ANY or other in _ANY or one == other:
         return True
+    if "," not in one and "," not in other:
+        return one.lower() == other.lower()
     return not {*one.lower().split(",")}.isdisjoint(other.lower().split(","))
 
 

@@ -53,6 +53,9 @@ _NEVER_SAVED: dict[str, Any] = {"IMAGECOMPARE": ["", ""]}
 _CONTROLS = frozenset({"", CONTROL})
 """Names that several widgets of a node may have."""
 
+_MOST_VALUES = 1_000
+"""Of one node: more than that is no work of the editor's."""
+
 _SEEDS = frozenset({"seed", "noise_seed"})
 
 _BEFORE = {("Load3D", "image"): 3}
@@ -138,10 +141,17 @@ def widgets(
     """
     by_place = Given(deque(_migrated(schema, saved)))
     found = laid_out(schema, by_place)
-    if not saved or _moved(by_place.asked, named):
-        stale = saved and any(value not in saved for value in named.values())
-        return found if stale or not named else laid_out(schema, Given(deque(), named))
+    if (not saved or _moved(by_place.asked, named)) and named and not _stale(saved, named):
+        return laid_out(schema, Given(deque(), named))
     return found
+
+
+def _stale(saved: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    """Whether somebody changed the values by position only, which are those that count."""
+    if not saved:
+        return False
+    many = len(saved) > _MOST_VALUES or len(named) > _MOST_VALUES
+    return many or any(value not in saved for value in named.values())
 
 
 def _moved(asked: list[str], named: Mapping[str, Any]) -> bool:
@@ -231,7 +241,7 @@ def _own_choices(chosen: Any, given: Given) -> Iterator[Widget]:
     """The choices that a person wrote into a CustomCombo, and which of them is chosen."""
     given.next("index", None)
     count = len(given.values) if given.names is None else len(given.names)
-    names = [f"option{number}" for number in range(1, count + 1)]
+    names = [f"option{number}" for number in range(1, min(count, _MOST_VALUES) + 1)]
     options = [given.next(name, "") for name in names]
     index = options.index(chosen) if chosen in options else -1
     yield Widget("index", index, InputSpec("index", "INT", required=False))

@@ -62,16 +62,16 @@ class Sheet:
         node = self.at(target)
         node["inputs"][at]["link"] = link_id
         self._out(origin, slot, link_id, kind)
-        self._draw(link_id, origin, slot, target, at, kind)
+        self._line(link_id, (origin, slot), (target, at), kind)
         return link_id
 
     def at(self, node_id: int) -> dict[str, Any]:
         """The node of that id."""
         return next(node for node in self.nodes if node["id"] == node_id)
 
-    def _draw(self, link_id: int, origin: int, slot: int, target: int, at: int, kind: str) -> None:
-        ends = {"origin_id": origin, "origin_slot": slot, "target_id": target, "target_slot": at}
-        self.links.append({"id": link_id, **ends, "type": kind})
+    def _line(self, link_id: int, origin: tuple[int, int], to: tuple[int, int], kind: str) -> None:
+        made = {"id": link_id, "origin_id": origin[0], "origin_slot": origin[1]}
+        self.links.append({**made, "target_id": to[0], "target_slot": to[1], "type": kind})
 
     def _input(self, target: int, name: str) -> int:
         node = self.at(target)
@@ -111,7 +111,7 @@ class Paper(Sheet):
         link_id = len(self.links) + 1
         at = len(self.outputs)
         self._out(origin, slot, link_id, kind)
-        self._draw(link_id, origin, slot, EXIT, at, kind)
+        self._line(link_id, (origin, slot), (EXIT, at), kind)
         self.outputs.append({"id": f"out-{at}", "name": name, "type": kind, "linkIds": [link_id]})
         if origin == ENTRY:
             self.inputs[slot]["linkIds"].append(link_id)
@@ -143,7 +143,7 @@ class Paper(Sheet):
             "extra": self.extra,
             "version": version,
         }
-        if version == 0.4:  # noqa: PLR2004 - the older of the editor's two formats
+        if version == 0.4:
             told |= {"last_node_id": last, "last_link_id": len(self.links)}
             told["links"] = [[*link.values()] for link in self.links]
         else:
