@@ -39,6 +39,7 @@ from comfy_mcp.store.protocol import ApprovalRow
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.tools.eliciting import ASK_SECONDS
 from comfy_mcp.tools.front import GuardedServer
+from comfy_mcp.tools.instructions import instructions
 from comfy_mcp.tools.table import offered
 from comfy_mcp.tools.trace import trace_decision
 from comfy_mcp.workflow import MAX_DRAWN_SEED
@@ -50,48 +51,11 @@ __all__ = ["Services", "build", "now_ms", "serve"]
 
 log = logging.getLogger(__name__)
 
-INSTRUCTIONS = (
-    "Runs ComfyUI workflows (pictures, video, sound) on somebody's GPU, under that person's policy."
-)
-OFFERED = {
-    "run_workflow": "run_workflow starts a job and waits; with an idempotency_key a repeated call"
-    " never runs it twice.",
-    "run_sweep": "run_sweep runs variants of one workflow.",
-    "get_job": "get_job follows a job.",
-    "view_output": "view_output shows a result.",
-    "list_outputs": "list_outputs has all that jobs made.",
-    "export_output": "export_output writes one to a file.",
-    "upload_input": "upload_input brings a file in.",
-    "list_workflows": "list_workflows finds what can be run by name.",
-    "describe_workflow": "describe_workflow says what one takes and what is missing.",
-    "validate_workflow": "validate_workflow checks a run and queues nothing.",
-    "edit_workflow": "edit_workflow builds or changes a graph.",
-    "search_nodes": "search_nodes finds node classes.",
-    "describe_node": "describe_node says what they take.",
-    "list_models": "list_models has the model files.",
-    "list_jobs": "list_jobs finds jobs again.",
-    "cancel_job": "cancel_job stops one of yours, verified.",
-    "get_policy_status": "get_policy_status says what you may do.",
-    "get_server_status": "get_server_status says whether ComfyUI works, and what to do if not.",
-    "get_approval": '"[APPROVAL NEEDED]": a person has to decide. Tell the user the command in it;'
-    " get_approval waits for the answer.",
-    "request_approval": "request_approval asks a person about something of your own.",
-}
-"""What is said of a tool that the caller is shown: what is hidden is not given away here."""
-
-LAW = (
-    '"[POLICY DENIED]" is the owner\'s decision: tell the user, honour retry_after_s, and do not'
-    " look for a way round it."
-)
-
 
 Result = TypeVar("Result")
 
 LAST_SECONDS = 4.0
 """For a submit or a stop that is under way when the client goes; clients kill a slow server."""
-
-FOR_EVERYBODY = ("Nothing is allowed", "run_workflow is allowed but")
-"""How warnings begin that an agent and its user are helped by."""
 
 
 def now_ms() -> int:
@@ -291,7 +255,7 @@ def build(
         name="comfy-mcp-guard",
         title="ComfyUI, guarded",
         version=__version__,
-        instructions=_instructions(services.gate, settings.grant),
+        instructions=instructions(services.gate, settings.grant),
         lifespan=lifespan,
         log_level="WARNING",
         cache_hints={"tools/list": CacheHint(ttl_ms=0, scope="private")},
@@ -374,17 +338,6 @@ async def _adopt(jobs: Jobs) -> None:
         await jobs.adopt()
     except Exception:
         log.exception("Unfinished jobs of earlier processes could not all be taken over.")
-
-
-def _instructions(gate: Gate, identity: str) -> str:
-    """What a client reads at the start; clients cut this at 2 kB.
-
-    Of the warnings only those about everybody: the others name files, grants and hidden tools.
-    """
-    offered = [words for tool, words in OFFERED.items() if gate.listed(identity, tool)]
-    warned = [text for text in gate.loaded.warnings if text.startswith(FOR_EVERYBODY)]
-    lines = [INSTRUCTIONS, *offered, LAW, *(f"Warning about the policy: {text}" for text in warned)]
-    return "\n".join(lines)[:1_900]
 
 
 async def _run_stdio(server: GuardedServer, legacy: bool) -> None:

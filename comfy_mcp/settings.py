@@ -43,8 +43,8 @@ VARIABLES: Mapping[str, str] = {
     "COMFY_MCP_GRANT": "Name of the caller on stdio: jobs and limits are kept by it"
     " (default `local`).",
     "COMFY_MCP_WORKFLOWS": "A folder with your own workflow files, joined as in `PATH`.",
-    "COMFY_MCP_INPUT_ROOTS": "Folders from which `upload_input` may take files, joined as in `PATH`;"
-    " `client` among them: also those that the MCP client declares.",
+    "COMFY_MCP_INPUT_ROOTS": "Folders from which `upload_input` may take files, joined as in"
+    " `PATH`; `client` among them: also those that the MCP client declares.",
     "COMFY_MCP_EXPORT_ROOTS": "Folders into which `export_output` may write, joined as in `PATH`.",
     "COMFY_MCP_TOOLSETS": "Groups of tools that are offered, with commas between: `core`, `library`,"
     " `outputs`, `inputs`, `knowledge`, `control`, `approvals` (default: all).",

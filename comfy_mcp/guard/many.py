@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import Task
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,20 +22,17 @@ from comfy_mcp.errors import (
 )
 from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.admission import admission, may_be_over
-from comfy_mcp.guard.asking import Asker
 from comfy_mcp.guard.call import Call, Granted
-from comfy_mcp.guard.clerk import Clerk
 from comfy_mcp.guard.denial import from_full, from_standing, in_part, unwritable
 from comfy_mcp.guard.granting import Taken, granted
-from comfy_mcp.guard.hearing import Hearing, Judged
+from comfy_mcp.guard.hearing import Judged
 from comfy_mcp.guard.matter import Matter
+from comfy_mcp.guard.offices import Offices
 from comfy_mcp.guard.question import Effect
 from comfy_mcp.guard.repeat import conflict_of_sweep, of_repeated_sweep
-from comfy_mcp.guard.room import Reconcile, holding
+from comfy_mcp.guard.room import holding
 from comfy_mcp.guard.second_look import changed, stale
-from comfy_mcp.guard.source import PolicySource
 from comfy_mcp.guard.variants import Verdicts, judged
-from comfy_mcp.guard.whole import Tasks
 from comfy_mcp.store.protocol import (
     Admission,
     AdmittedTogether,
@@ -43,31 +40,14 @@ from comfy_mcp.store.protocol import (
     Frozen,
     Full,
     RepeatedSweep,
-    Store,
     SweepRow,
     TogetherRefused,
     Unapproved,
 )
 
-__all__ = ["Many", "Offices"]
+__all__ = ["Many"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Offices:
-    """What of the gate is needed here; *clock*: seconds that only rise."""
-
-    source: PolicySource
-    store: Store
-    hearing: Hearing
-    clerk: Clerk
-    asker: Asker
-    now_ms: Callable[[], int]
-    new_id: Callable[[], str]
-    reconcile: Reconcile
-    clock: Callable[[], float]
-    tasks: Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +60,7 @@ class _Case:
 
 
 class Many:
-    """As `Gate.admit`, for a call with variants."""
+    """As `Single`, for a call with variants."""
 
     def __init__(self, offices: Offices) -> None:
         self._o = offices
@@ -90,9 +70,9 @@ class Many:
         """Decide, reserve and write down all of it; then the body runs."""
         if call.sweep is None or not all(one.job and one.run for one in call.variants):
             raise AssertionError("variants were to be admitted unmeasured")
-        decision_id = self._decision_id()
+        decision_id = self._o.decision_id()
         call = await self._with_a_person(call, matter, decision_id)
-        case = _Case(call, decision_id, tuple(self._decision_id() for _ in call.variants))
+        case = _Case(call, decision_id, tuple(self._o.decision_id() for _ in call.variants))
         repeated = await self._o.tasks.whole(
             self._take(case), lambda taking: self._undo(taking, case)
         )
@@ -110,9 +90,6 @@ class Many:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._outcomes(outcome, leave)
-
-    def _decision_id(self) -> str:
-        return f"dec_{self._o.new_id()}"
 
     def _leave(self, case: _Case, repeated: SweepRow | None) -> Granted:
         at_s = self._o.clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from comfy_mcp.host.history import History
@@ -80,4 +80,8 @@ def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
 
 
 def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    return value if _is_list(value) else []
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)

@@ -117,7 +117,7 @@ _STARTS = (
     *("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A", "AAAA", "GkXf"),
     *("ZkxhQ", "SUQz", "T2dnU", "//v", "//P", "//L"),
 )
-"""Base64 of the first bytes of PNG, JPEG, GIF, RIFF, BMP, TIFF, MP4 and Matroska; FLAC, MP3, Ogg."""
+"""Base64 of the first bytes of pictures and videos, then of sounds."""
 
 
 def _decoded(text: str, header: str) -> bytes:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from comfy_mcp.errors import HostError, WorkflowError
 from comfy_mcp.library import Draft, Source, source_of
-from comfy_mcp.shelf.found import Found, classes_in, made, schemas_of
+from comfy_mcp.shelf.found import Found, classes_in, made
 from comfy_mcp.shelf.parameters import fitting, folder_of
 from comfy_mcp.workflow import Graph, Manifest, Node, Parameter, nearest
 
@@ -90,7 +90,7 @@ async def described(shelf: Shelf, name: str, host: ComfyHost, grant: str) -> Des
     draft = await shelf.draft(name, host, grant=grant)
     classes = await anyio.to_thread.run_sync(_classes, draft)
     try:
-        schemas = await schemas_of(host, classes)
+        schemas = await host.schemas(classes)
         every = await host.nodes() if classes - schemas.keys() else schemas
     except HostError as error:
         return await anyio.to_thread.run_sync(_offline, name, draft, error)
@@ -118,7 +118,7 @@ def _told(draft: Draft) -> dict[str, Any] | None:
 
 def _online(name: str, draft: Draft, schemas: Schemas, every: Sequence[str]) -> Described:
     try:
-        found = made(name, draft, schemas)
+        found = made(name, draft, schemas, every)
     except WorkflowError as error:
         # What is muted may be missing: only where it cannot be converted do missing nodes matter.
         lacking = list(_missing_nodes(_classes(draft) - schemas.keys(), every))

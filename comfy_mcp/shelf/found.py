@@ -12,17 +12,16 @@ from comfy_mcp.library import Draft, with_parameters
 from comfy_mcp.workflow import Graph, Manifest, check_targets, parse_graph, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from comfy_mcp.host.client import ComfyHost
     from comfy_mcp.workflow.schema import Schemas
 
-__all__ = ["Found", "classes_in", "found_in", "made", "schemas_of"]
+__all__ = ["Found", "classes_in", "found_in", "made"]
 
 
 UNDRAWN = "Nothing is drawn: "
 """How the conversion's note on seeds begins."""
-
-MOST_ASKED = 200
-"""Classes that are asked for one by one: a file may name thousands that nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +48,12 @@ async def found_in(name: str, draft: Draft, host: ComfyHost) -> Found:
         HostError: ComfyUI has to tell about its nodes, and does not answer.
     """
     classes = await anyio.to_thread.run_sync(classes_in, draft)
-    schemas = await schemas_of(host, classes) if classes else None
-    return await anyio.to_thread.run_sync(made, name, draft, schemas)
-
-
-async def schemas_of(host: ComfyHost, classes: frozenset[str]) -> Schemas:
-    """Those of *classes* that *host* has: as they are now, or where there are very many, as known.
-
-    Raises:
-        HostError: ComfyUI does not answer.
-    """
-    if len(classes) <= MOST_ASKED:
-        return await host.schemas(classes)
-    every = await host.nodes()
-    return {name: every[name] for name in classes if name in every}
+    schemas = await host.schemas(classes) if classes else None
+    known: Collection[str] | None = None
+    if schemas is not None and draft.editor is not None and classes - schemas.keys():
+        # For near names of what is lacking; most often those are muted nodes, and nothing is.
+        known = (await host.nodes()).keys()
+    return await anyio.to_thread.run_sync(made, name, draft, schemas, known)
 
 
 def classes_in(draft: Draft) -> frozenset[str]:
@@ -80,27 +71,29 @@ def classes_in(draft: Draft) -> frozenset[str]:
     return frozenset(node.class_type for node in draft.graph.nodes.values())
 
 
-def made(name: str, draft: Draft, schemas: Schemas | None) -> Found:
-    """*draft* as the workflow *name*, with what *schemas* tell.
+def made(
+    name: str, draft: Draft, schemas: Schemas | None, known: Collection[str] | None = None
+) -> Found:
+    """*draft* as the workflow *name*, with what *schemas* tell; *known*: classes of the host.
 
     Raises:
         WorkflowError: it cannot be converted, or its manifest does not fit.
     """
     try:
-        return _made(name, draft, schemas)
+        return _made(name, draft, schemas, known)
     except WorkflowError as exc:
         raise WorkflowError(
             f"{shown(name)}: {exc}", node_id=exc.node_id, input_name=exc.input_name
         ) from exc
 
 
-def _made(name: str, draft: Draft, schemas: Schemas | None) -> Found:
+def _made(name: str, draft: Draft, schemas: Schemas | None, known: Collection[str] | None) -> Found:
     graph = draft.graph
     notes: tuple[str, ...] = ()
     if draft.editor is not None:
         from comfy_mcp.workflow.ui import converted  # noqa: PLC0415 - start-up stays light
 
-        done = converted(draft.editor, schemas or {})
+        done = converted(draft.editor, schemas or {}, known)
         graph, notes = parse_graph(done.nodes), done.notes
     if graph is None:
         raise AssertionError("a draft without nodes")

@@ -8,7 +8,7 @@ import anyio
 
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.library import Draft, Source, drafted
-from comfy_mcp.shelf.found import Found, classes_in, made, schemas_of
+from comfy_mcp.shelf.found import Found, classes_in, made
 
 if TYPE_CHECKING:
     from comfy_mcp.host.client import ComfyHost
@@ -31,7 +31,7 @@ async def to_save(
     schemas = None
     if draft.editor is not None:
         classes = await anyio.to_thread.run_sync(classes_in, draft)
-        schemas = await schemas_of(host, classes)
+        schemas = await host.schemas(classes)
 
     def work() -> tuple[Found, dict[str, Any]]:
         found = made(f"{Source.SAVED}/{name}", draft, schemas)

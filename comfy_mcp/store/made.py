@@ -11,7 +11,7 @@ from comfy_mcp.store.protocol import MadeFile
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["add", "adopt", "maker"]
+__all__ = ["add", "adopt", "maker", "makers"]
 
 # The last job in the order of submission: jobs are not always seen to end in the order they ran.
 _ADD = """
@@ -43,6 +43,13 @@ def maker(connection: sqlite3.Connection, host: str, file: MadeFile) -> str | No
         return None
     row = connection.execute(_MAKER, (host, *_key(file))).fetchone()
     return None if row is None else str(row[0])
+
+
+def makers(
+    connection: sqlite3.Connection, host: str, files: Iterable[MadeFile]
+) -> dict[MadeFile, str | None]:
+    """As `maker`, of each of *files*."""
+    return {file: maker(connection, host, file) for file in files}
 
 
 def adopt(connection: sqlite3.Connection) -> None:

@@ -248,11 +248,7 @@ class SqliteStore(Store):
 
     async def makers(self, host: str, files: tuple[MadeFile, ...]) -> Mapping[MadeFile, str | None]:
         """Whose job on *host* put out each of *files*."""
-
-        def work(connection: sqlite3.Connection) -> dict[MadeFile, str | None]:
-            return {file: made.maker(connection, host, file) for file in files}
-
-        return await self._read(work)
+        return await self._read(partial(made.makers, host=host, files=files))
 
     async def freeze(self, now_ms: int, freeze: Freeze, record: Mapping[str, Any]) -> None:
         """Freeze a grant or everybody, in place of an older freeze of the same."""

@@ -249,7 +249,9 @@ _KNOWN = frozenset(
 
 
 def _stem(filename: str) -> str:
+    stem = filename.rpartition(".")[0] or filename or "output"
     try:
-        return stem_of(filename or "output").strip("_") or "output"
+        # Any ending is taken away, but no more than one.
+        return stem_of(f"{stem}.x").strip("_") or "output"
     except InputError:
         return "output"

@@ -20,7 +20,10 @@ __all__ = ["approval_next", "with_next"]
 
 RESTART = "Tell the user: the owner of ComfyUI has to restart it; nothing runs until then."
 
-AGAIN = "To have it after all: run_workflow again, with another idempotency_key if you gave one."
+AGAIN = (
+    'To have it after all: run_workflow again, with from_prompt_id="{}" and another idempotency_key'
+    " if you gave one."
+)
 
 WAIT_SECONDS = 40
 """Below what many clients wait for an answer."""
@@ -89,7 +92,7 @@ def _next(job: Job, app: App, caller: Caller) -> str | None:
     if job.status in {"pending", "in_progress"} and may("get_job"):
         return f'Not finished: get_job("{job.prompt_id}", wait_seconds=40)'
     if job.status == "lost" and may("run_workflow"):
-        return AGAIN
+        return AGAIN.format(job.prompt_id)
     pictures = [output for output in job.outputs if output.kind == "image"]
     if job.status == "completed" and pictures and may("view_output"):
         return f'See it: view_output("{pictures[0].uri}")'

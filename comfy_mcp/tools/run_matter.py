@@ -60,7 +60,8 @@ class RunMatter(Matter):
         self._measured = found
         origin = await origin_of(jobs, order, found.run.facts)
         job = order.job(jobs.label, found.shape, found.digest, origin)
-        seen = order.seen(self._caller.args or {})
+        # On a thread: a graph can have megabytes.
+        seen = await anyio.to_thread.run_sync(order.seen, self._caller.args or {})
         self.call = replace(self._caller.call(run=found.run, job=job), seen=seen)
         return self.call
 

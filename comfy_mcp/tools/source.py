@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -92,9 +92,8 @@ def settled_early(args: Mapping[str, Any]) -> bool:
 
     if args.get("from_prompt_id") is not None:
         return False
-    workflow: object = args.get("workflow")
-    is_graph = isinstance(workflow, dict)
-    return not (is_graph and (args.get("params") or is_ui(cast("object", workflow))))
+    is_graph = isinstance(args.get("workflow"), dict)
+    return not (is_graph and (args.get("params") or is_ui(args.get("workflow"))))
 
 
 async def _inline(app: App, jobs: Jobs, workflow: dict[str, Any]) -> Source:

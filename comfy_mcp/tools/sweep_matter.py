@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,9 @@ __all__ = ["RUN", "SweepMatter"]
 
 RUN = "run_workflow"
 """The tool that each variant is judged as."""
+
+EACH = " (each run)"
+"""Behind the name of a parameter whose values are told run by run."""
 
 MOST_KEPT = 200
 """Characters of a text that tells runs apart."""
@@ -70,7 +73,6 @@ class SweepMatter(Matter):
         self._jobs = jobs
         self._sweep = sweep
         self._names = names
-        self._measured: list[Measured] = []
         self._read: tuple[ReadFile, ...] = ()
         self._prints: Mapping[str, Fingerprint] = {}
 
@@ -83,12 +85,10 @@ class SweepMatter(Matter):
         gate = self._app.gate
         wanted = gate.wanted(self._caller.call()) | gate.wanted(self._runner.call())
         found = await self._measure(wanted)
-        self._measured = found
         pairs = zip(self.orders, found, strict=True)
         variants = [await self._variant(order, one) for order, one in pairs]
-        first = self.orders[0]
         args = self._caller.args or {}
-        seen = {**args, "workflow": first.seen({})["workflow"]}
+        seen = {**args, "workflow": (variants[0].seen or {}).get("workflow")}
         sweep = replace(self._sweep, data=_data(self.orders, self._names))
         self.call = replace(self._caller.call(), variants=tuple(variants), sweep=sweep, seen=seen)
         return self.call
@@ -137,8 +137,8 @@ class SweepMatter(Matter):
             "title": None if first.manifest is None else first.manifest.title,
             "runs": len(self.orders),
             "values": values,
-            "given": sorted(values.keys() & {name for one in self.orders for name in one.params}),
-            "drawn": sorted({name for one in self.orders for name in one.filled.drawn}),
+            "given": _labels(values, (name for one in self.orders for name in one.params)),
+            "drawn": _labels(values, (name for one in self.orders for name in one.filled.drawn)),
             "front": False,
             "graph": described(self.orders[costly].filled.graph, whole[costly].run.facts),
             "estimate_s": sum(known) / 1000 if len(known) == len(estimates) else None,
@@ -175,7 +175,9 @@ class SweepMatter(Matter):
         origin = await origin_of(jobs, order, found.run.facts)
         job = order.job(jobs.label, found.shape, found.digest, origin)
         runner = replace(self._runner, args=args)
-        return replace(runner.call(run=found.run, job=job), seen=order.seen(args))
+        # On a thread: a graph can have megabytes.
+        seen = await anyio.to_thread.run_sync(order.seen, args)
+        return replace(runner.call(run=found.run, job=job), seen=seen)
 
     async def _queue(self) -> dict[str, int] | None:
         try:
@@ -228,14 +230,22 @@ def _payload(orders: Sequence[Order]) -> dict[str, Any]:
 
 
 def _values(orders: Sequence[Order]) -> dict[str, Any]:
-    """By name: the value of all runs, or the list of those that differ."""
+    """By name: the value of all runs; and by another name, the values of those that differ.
+
+    The own name of what differs may stand in a graph that is shown beside it, as it is in one run.
+    """
     told = [order.filled.told for order in orders]
     found: dict[str, Any] = {}
     for name in dict.fromkeys(name for one in told for name in one):
         values = [one.get(name) for one in told]
         alike = all(type(one) is type(values[0]) and one == values[0] for one in values)
-        found[name] = values[0] if alike else values
+        found.update({name: values[0]} if alike else {name + EACH: values})
     return found
+
+
+def _labels(values: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """*names*, as *values* has them."""
+    return sorted({one for name in names for one in (name, name + EACH) if one in values})
 
 
 def _cost(one: Measured) -> tuple[float, float, int]:

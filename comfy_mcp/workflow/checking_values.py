@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 from comfy_mcp.workflow.checks import kind_of
 from comfy_mcp.workflow.flaws import listed, nearest, shown
@@ -131,7 +131,7 @@ def _choice_fault(made: Any, spec: InputSpec) -> Fault | None:
         return None
     choices = list(spec.choices or ())
     many = bool(spec.options.get("multiselect")) and not spec.listed
-    values: list[Any] = cast("list[Any]", made) if many and isinstance(made, list) else [made]
+    values = made if many and _is_list(made) else [made]
     wrong = [each for each in values if each not in choices]
     if not wrong:
         return None
@@ -149,3 +149,7 @@ def _choice_fault(made: Any, spec: InputSpec) -> Fault | None:
 def _is(spec: InputSpec, value: object) -> str:
     text = shown(repr(value)) if isinstance(value, str | int | float) else kind_of(value)
     return f"{shown(spec.name)} is {text}"
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)

@@ -89,7 +89,7 @@ def _found(
     graph: Graph,
     params: Mapping[str, object],
     schemas: Schemas | None,
-    nodes: bool,  # noqa: FBT001 - one of its kind
+    nodes: bool,
 ) -> Manifest:
     """What is inferred; nothing where all that is named stands in a node: names have no dots."""
     if nodes and all("." in name and places(graph, name) for name in params):

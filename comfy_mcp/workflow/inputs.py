@@ -130,8 +130,11 @@ def _kind(spec: InputSpec) -> Kind | None:
     if any(spec.options.get(each) for each in UPLOADS):
         return "image"
     if spec.choices:
-        kinds = {type(each) for each in spec.choices}
-        return "integer" if kinds == {int} else "number" if kinds <= {int, float} else "choice"
+        # A boolean is an int to Python, and no number to ComfyUI.
+        if all(type(each) is int for each in spec.choices):
+            return "integer"
+        if all(type(each) in {int, float} for each in spec.choices):
+            return "number"
     return "choice" if spec.choices is not None else _KINDS.get(spec.kind)
 
 

@@ -55,7 +55,7 @@ def _nodes(value: object) -> dict[str, object]:
         raise WorkflowError("The workflow is empty. Add nodes, one of which saves an output.")
     if isinstance(nodes.get("nodes"), list):
         raise WorkflowError(
-            "This is a workflow in the format of ComfyUI's editor, which cannot be run."
+            "This is a workflow in the format of ComfyUI's editor; the API format is needed here."
             " Save it with Workflow > Export (API) and send that."
         )
     for key in ("prompt", "graph", "workflow"):

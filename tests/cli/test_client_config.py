@@ -60,7 +60,8 @@ async def test_a_snippet_used_as_written_starts_a_server_that_lists_tools(
         names = [tool.name for tool in (await client.list_tools()).tools]
 
     assert done.returncode == 0
-    assert sorted(names) == sorted(TOOLS)
+    # The built-in policy does not list what slows everybody's next job down.
+    assert set(names) == set(TOOLS) - {"free_memory"}
     assert Path(found["command"]).is_absolute()
     assert found["env"]["COMFY_MCP_GRANT"] == "claude-desktop"
 

@@ -98,7 +98,7 @@ def _arm(services: Services, point: str) -> None:
     store = DyingStore(services.settings.state)
     store.point = point
     # Before anything was opened: the gate and the jobs have to use this one.
-    services.store = services.gate._store = store
+    services.store = services.gate._o.store = store
     DyingHost.point = point
     fitted(services, pace=QUICK, timeouts=TIMES, clock=now_ms, host_class=DyingHost)
 

@@ -87,6 +87,20 @@ def test_pages_show_each_workflow_once_and_stay_short() -> None:
     assert seen == names(MANY)
 
 
+def test_a_page_of_long_rows_has_fewer_of_them() -> None:
+    names_of = tuple(f"{number:02}{'p' * 60}" for number in range(15))
+    wide = [
+        Entry(f"w{number:02}", Source.LIBRARY, parameters=names_of, place=number)
+        for number in range(50)
+    ]
+
+    page = page_of(wide, limit=50, cursor=None)
+
+    assert 5 < len(page.workflows) < 50
+    assert page.next_cursor is not None
+    assert len(page.model_dump_json(exclude_none=True)) < 20_000
+
+
 def test_a_row_is_one_short_line() -> None:
     entry = Entry(
         "saved/x",

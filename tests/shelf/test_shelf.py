@@ -315,6 +315,17 @@ async def test_a_file_that_is_gone_since_it_was_listed_is_said_to_be(room: Room)
     assert "does not hand it out" in await refusal(room, "host/a")
 
 
+async def test_a_class_that_is_not_there_is_told_with_a_near_one(room: Room) -> None:
+    drawn = editor()
+    drawn["nodes"][0]["type"] = "EmptyImag"
+    room.own("drawn", drawn)
+
+    message = await refusal(room, "drawn")
+
+    assert "EmptyImag" in message
+    assert "EmptyImage" in message
+
+
 async def test_a_folder_that_cannot_be_read_hides_nothing_else(room: Room, tmp_path: Path) -> None:
     saved = SavedWorkflows(tmp_path / "saved", now_ms=lambda: 1)
     saved.save("mine", "ann", parts(), overwrite=False)

@@ -367,6 +367,29 @@ async def test_a_picture_that_is_none_is_not_written(
                 assert everything_in(web) == []
 
 
+async def test_what_cannot_be_looked_into_is_written_as_it_is_under_its_own_ending(
+    sit: Sit, web: Path, opened: dict[str, Any]
+) -> None:
+    latent = {
+        "1": {
+            "class_type": "EmptyLatentImage",
+            "inputs": {"width": 64, "height": 64, "batch_size": 1},
+        },
+        "2": {"class_type": "SaveLatent", "inputs": {"samples": ["1", 0], "filename_prefix": "l"}},
+    }
+
+    async with sit(FILES, more=opened) as desk:
+        job = await desk.ask("run_workflow", workflow=latent)
+        if not job["outputs"]:
+            pytest.skip("this host saves no latents")
+        done = await desk.ask("export_output", uri=job["outputs"][0]["uri"])
+        await desk.refusal("export_output", uri=job["outputs"][0]["uri"], format="png")
+
+    assert done["path"].endswith(".latent")
+    assert done["path"].count("latent") == 1
+    assert everything_in(web) == [done["path"]]
+
+
 async def test_a_text_becomes_a_text_file_whatever_it_says(
     sit: Sit, web: Path, opened: dict[str, Any]
 ) -> None:

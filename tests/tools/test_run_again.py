@@ -12,17 +12,11 @@ from comfy_mcp.embedded import EmbeddedHost
 from tests.embedded.desk import txt2img
 from tests.tools.desk import EVERYTHING, Desk, Sit, card, sent
 from tests.tools.person import ASKS, yes
+from tests.tools.sweeping import graph_of
 
 pytestmark = pytest.mark.anyio
 
 CARDS_ONLY = {"path": "args.workflow", "op": "in", "value": ["color_card", "mine"]}
-
-
-async def graph_of(desk: Desk, prompt_id: str) -> dict[str, Any]:
-    """The graph that ComfyUI was sent."""
-    found = await (await desk.services.jobs()).host.graph(prompt_id)
-    assert found is not None
-    return found
 
 
 def only_cards() -> dict[str, Any]:

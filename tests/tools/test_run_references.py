@@ -9,7 +9,7 @@ import pytest
 
 from comfy_mcp.embedded import EmbeddedHost, Faults
 from tests.tools.desk import EVERYTHING, Desk, Sit, card, graph, sent
-from tests.tools.test_run_again import graph_of
+from tests.tools.sweeping import graph_of
 
 pytestmark = pytest.mark.anyio
 

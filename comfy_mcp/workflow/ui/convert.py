@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -57,11 +57,14 @@ def classes_of(value: dict[str, Any]) -> frozenset[str]:
     return frozenset(filter(needs_host, found))
 
 
-def converted(value: dict[str, Any], schemas: Schemas) -> Converted:
+def converted(
+    value: dict[str, Any], schemas: Schemas, known: Collection[str] | None = None
+) -> Converted:
     """*value* in API format.
 
     Ids are those that the editor gives: ``12:7`` is node 7 within the subgraph node 12. Nothing is
-    drawn: seeds are those of the file, of a prompt's ``{this|that}`` the first is taken.
+    drawn: seeds are those of the file, of a prompt's ``{this|that}`` the first is taken. *known*:
+    all classes of the host where *schemas* has only some; they are named where one is lacking.
 
     Raises:
         WorkflowError: it cannot be read, or needs nodes that *schemas* does not have.
@@ -71,7 +74,7 @@ def converted(value: dict[str, Any], schemas: Schemas) -> Converted:
     boards = in_order(workflow)
     places = laid_out(workflow)
     running = list(_running(places, schemas))
-    refuse_lacking(running, schemas)
+    refuse_lacking(running, schemas, schemas if known is None else known)
     hosts = Hosts(workflow, Cards(schemas))
     for board in boards:
         hosts.read(board)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from comfy_mcp.errors import WorkflowError
 from comfy_mcp.workflow.flaws import MOST_NAMES, nearest, shown
@@ -16,8 +16,10 @@ _MOST_NODES = 3
 _CORE = "comfy-core"
 
 
-def refuse_lacking(running: Iterable[tuple[Place, UiNode]], schemas: Schemas) -> None:
-    """Refuse nodes whose class the host has not.
+def refuse_lacking(
+    running: Iterable[tuple[Place, UiNode]], schemas: Schemas, known: Collection[str]
+) -> None:
+    """Refuse nodes whose class the host has not; *known*: classes that may have been meant.
 
     Raises:
         WorkflowError: names each class with its nodes, its package and a near name if there is one.
@@ -28,9 +30,9 @@ def refuse_lacking(running: Iterable[tuple[Place, UiNode]], schemas: Schemas) ->
             lacking.setdefault(node.type, []).append((place.id_of(node), node))
     if not lacking:
         return
-    known = list(schemas)
+    meant = sorted(known)
     lines = [
-        f"\n  - {shown(kind)} ({', '.join(_about(kind, nodes, known))})"
+        f"\n  - {shown(kind)} ({', '.join(_about(kind, nodes, meant))})"
         for kind, nodes in list(lacking.items())[:MOST_NAMES]
     ]
     more = f"\n  - and {len(lacking) - MOST_NAMES} more" if len(lacking) > MOST_NAMES else ""

@@ -114,6 +114,15 @@ def test_all_classes_that_the_host_lacks_are_told_at_once() -> None:
     assert "Left out" not in text
 
 
+def test_a_near_name_is_one_of_all_that_the_host_has_if_they_are_told() -> None:
+    paper = Paper()
+    paper.node("ImageInvrt")
+    some = {"SaveImage": SCHEMAS["SaveImage"]}
+
+    with pytest.raises(WorkflowError, match="near: ImageInvert"):
+        converted(paper.json(), some, ["ImageInvert", "SaveImage"])
+
+
 def test_many_classes_that_the_host_lacks_are_cut() -> None:
     paper = Paper()
     for number in range(200):
