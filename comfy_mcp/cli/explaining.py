@@ -22,6 +22,7 @@ from comfy_mcp.oversight.standing import Gauge, clock_ahead_ms, gauges
 from comfy_mcp.oversight.state import is_there, now_ms, opened, outdated
 from comfy_mcp.settings import Settings
 from comfy_mcp.store.protocol import Cooling, Frozen, MadeFile, SlotCap, Store, Use
+from comfy_mcp.tools.table import offered
 from comfy_mcp.workflow.facts import Facts, JobFile, Known
 from comfy_mcp.workflow.measure import asked, measure, shape
 
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Asking", "Explained", "State", "explain"]
 
+
+NOT_OFFERED = (
+    "A server with these settings does not offer the tool at all (COMFY_MCP_TOOLSETS,"
+    " COMFY_MCP_READ_ONLY): agents do not see it, whatever the policy says."
+)
 
 FIRST_RUN = (
     "Judged here is the call with the first of its {count} runs. A server judges it with each of"
@@ -111,6 +117,8 @@ async def explain(settings: Settings, loaded: Loaded, asking: Asking) -> Explain
         question = _question(settings, asking, at_ms)
         made: Draft | None = None
         tool = canonical(asking.tool)
+        if tool in TOOLS and tool not in offered(settings.toolsets, read_only=settings.read_only):
+            notes.append(NOT_OFFERED)
         if tool in {RUN, SWEEP}:
             library, args = library_of(settings), asking.args
             if tool == SWEEP:

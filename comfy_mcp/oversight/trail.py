@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -110,8 +110,17 @@ def _what(record: Mapping[str, Any]) -> str:
 def _about(record: Mapping[str, Any]) -> str:
     job = _text(record, "prompt_id")[:SHORT]
     names = [_text(record, key) for key in ("tool", "workflow", "counter", "approval_id")]
-    words = [*names, f"job {job}" if job else ""]
+    words = [*names, f"job {job}" if job else "", *_of_sweep(record)]
     return " ".join(word for word in words if word)
+
+
+def _of_sweep(record: Mapping[str, Any]) -> Iterator[str]:
+    """Which sweep a row is about: the whole, or one of its runs."""
+    if sweep := _text(record, "sweep"):
+        number, count = record.get("variant"), record.get("variants")
+        run = f"run {number} of " if isinstance(number, int) else ""
+        runs = f" with {count} runs" if isinstance(count, int) else ""
+        yield f"{run}{sweep}{runs}"
 
 
 def _why(record: Mapping[str, Any]) -> str:

@@ -16,7 +16,11 @@ from comfy_mcp.tools.source import Source, source_of
 from comfy_mcp.workflow import Filled, Graph, Manifest, digest, fill, parse_graph
 from comfy_mcp.workflow.origin import INLINE, base_digest
 
-__all__ = ["Order", "approved", "filled_from", "ordered", "referred", "thawed"]
+__all__ = ["MOST_NOTES", "Order", "approved", "filled_from", "ordered", "referred", "thawed"]
+
+MOST_NOTES = 10
+MAX_NOTE = 400
+"""Sentences about a conversion that an answer has, and characters of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ class Order:
         """What the agent has to hear of it: what was drawn, changed, converted, repeated."""
         values = self.filled.told
         drawn = (f"{name} {values[name]} was drawn by chance" for name in self.filled.drawn)
-        return (*drawn, *self.changed, *self.notes)
+        notes = [note if len(note) <= MAX_NOTE else f"{note[:MAX_NOTE]}..." for note in self.notes]
+        left = len(notes) - MOST_NOTES
+        more = (f"... and {left} more notes about the conversion.",) if left > 0 else ()
+        return (*drawn, *self.changed, *notes[:MOST_NOTES], *more)
 
     def seen(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """*args* as rules have to see them: what runs under which name, with which parameters.

@@ -34,6 +34,22 @@ MOST_PARAMETERS = 16
 
 Wait = Annotated[float, Field(ge=0, le=600)]
 
+Params = Annotated[
+    dict[str, Any],
+    Field(
+        description="By name; a graph's: prompt, seed, steps... or NODE_ID.input."
+        ' seed: "random" draws one. Files: names, or uris of your outputs'
+    ),
+]
+
+Key = Annotated[
+    str,
+    Field(
+        pattern=r"^[!-~]{1,128}$",
+        description="Your own word for this run: a repeated call gets its job, not a second",
+    ),
+]
+
 AGAIN = (
     "This is the job of an earlier call with the same idempotency_key: nothing was submitted now."
 )
@@ -58,24 +74,12 @@ async def run_workflow(
     from_prompt_id: Annotated[
         PromptId | None, Field(description="Instead: repeat your job, params changed")
     ] = None,
-    params: Annotated[
-        dict[str, Any],
-        Field(
-            description="By name; a graph's: prompt, seed, steps... or NODE_ID.input."
-            ' seed: "random" draws one. Files: names, or uris of your outputs'
-        ),
-    ] = {},  # noqa: B006 - pydantic copies it
+    params: Params = {},  # noqa: B006 - pydantic copies it
     wait_seconds: Annotated[
         Wait, Field(description="Keep it below your own time-out (often 60 s); the job goes on")
     ] = 40,
     front: Annotated[bool, Field(description="Before all that wait")] = False,
-    idempotency_key: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[!-~]{1,128}$",
-            description="Your own word for this run: a repeated call gets its job, not a second",
-        ),
-    ] = None,
+    idempotency_key: Key | None = None,
     on_cancel: Annotated[
         OnCancel, Field(description="What becomes of the job if you cancel this call")
     ] = "keep",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from comfy_mcp.errors import WorkflowError
+from comfy_mcp.errors import HostError, WorkflowError
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.workflow import Graph, Manifest, parse_graph
 from comfy_mcp.workflow.origin import INLINE
@@ -97,23 +99,46 @@ def settled_early(args: Mapping[str, Any]) -> bool:
 
 
 async def _inline(app: App, jobs: Jobs, workflow: dict[str, Any]) -> Source:
-    from comfy_mcp.workflow.ui import classes_of, converted, is_ui  # noqa: PLC0415 - start-up stays light
+    from comfy_mcp.workflow.ui import is_ui  # noqa: PLC0415 - start-up stays light
 
     notes: tuple[str, ...] = ()
     schemas: Schemas | None = None
+    nodes = workflow
     if is_ui(workflow):
-        schemas = await jobs.host.schemas(await anyio.to_thread.run_sync(classes_of, workflow))
-        async with app.preparing:
-            done = await anyio.to_thread.run_sync(converted, workflow, schemas)
-            graph = await anyio.to_thread.run_sync(parse_graph, done.nodes)
-        notes = done.notes
-    else:
-        async with app.preparing:
-            graph = await anyio.to_thread.run_sync(parse_graph, workflow)
+        nodes, notes, schemas = await _converted(app, jobs, workflow)
+    async with app.preparing:
+        graph = await anyio.to_thread.run_sync(parse_graph, nodes)
     held = await anyio.to_thread.run_sync(_placeholder_classes, graph) if schemas is None else None
     if held:
         schemas = await jobs.host.schemas(held)
     return Source(INLINE, graph, notes=notes, schemas=schemas)
+
+
+async def _converted(
+    app: App, jobs: Jobs, workflow: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...], Schemas]:
+    """A workflow of the editor as nodes of the API, what is to be said of it, and its classes.
+
+    Raises:
+        WorkflowError: it cannot be converted; a class that ComfyUI lacks is told with a near one.
+        HostError: ComfyUI does not tell about its nodes.
+    """
+    from comfy_mcp.workflow.ui import classes_of, converted  # noqa: PLC0415 - start-up stays light
+
+    schemas = await jobs.host.schemas(await anyio.to_thread.run_sync(classes_of, workflow))
+    try:
+        async with app.preparing:
+            done = await anyio.to_thread.run_sync(converted, workflow, schemas)
+    except WorkflowError:
+        known = frozenset[str]()
+        with suppress(HostError):
+            known = frozenset(await jobs.host.nodes())
+        if not known:
+            raise
+        async with app.preparing:
+            again = partial(converted, workflow, schemas, known=known)
+            done = await anyio.to_thread.run_sync(again)
+    return done.nodes, done.notes, schemas
 
 
 def _placeholder_classes(graph: Graph) -> frozenset[str]:

@@ -16,7 +16,7 @@ from comfy_mcp.guard.call import Granted
 from comfy_mcp.store.protocol import NewSweep, SweepRow
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.ids import PromptId
-from comfy_mcp.tools.order import Order, filled_from, referred
+from comfy_mcp.tools.order import MOST_NOTES, Order, filled_from, referred
 from comfy_mcp.tools.run import PATIENCE, Wait
 from comfy_mcp.tools.source import Source, source_of
 from comfy_mcp.tools.sweep_matter import RUN, SweepMatter
@@ -85,7 +85,7 @@ async def run_sweep(
     )
     matter = SweepMatter(app, caller, jobs, orders=orders, sweep=sweep, names=changes)
     call = await matter.judged()
-    warnings = list(source.notes)
+    warnings = list(source.notes[:MOST_NOTES])
 
     def left() -> float:
         return max(0.0, wait_seconds - (asyncio.get_running_loop().time() - began))

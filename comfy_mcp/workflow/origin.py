@@ -26,9 +26,15 @@ HEAVY = ("graph", "manifest", "params", "values")
 
 
 def base_digest(graph: Graph, manifest: Manifest | None) -> str:
-    """What a workflow is before its parameters are put in."""
-    written = None if manifest is None else manifest.model_dump(mode="json", exclude_unset=True)
-    return digest({"graph": graph.to_json(), "manifest": written})
+    """What a workflow is before its parameters are put in, and where they go.
+
+    What they may be is not part of it: whoever puts them in anew holds to what is allowed then.
+    """
+    fills = [
+        [one.name, sorted([target.node, target.input] for target in one.fills)]
+        for one in (manifest.parameters if manifest is not None else ())
+    ]
+    return digest({"graph": graph.to_json(), "fills": fills})
 
 
 def models_of(facts: Facts) -> dict[str, list[str]]:

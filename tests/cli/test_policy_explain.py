@@ -307,3 +307,12 @@ def test_a_sweep_is_walked_with_its_first_run_and_says_so(bench: Bench) -> None:
     assert "the first of its 2 runs" in told
     args["axes"] = {"width": [64, 1024]}
     assert bench.explain("run_sweep", args=args)[0] == 0
+
+
+def test_a_tool_that_servers_do_not_offer_is_said_to_be_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.policy(tools={"run_workflow": {}})
+    assert "does not offer the tool" not in bench.explain("run_workflow", args=CARD)[1]
+    monkeypatch.setenv("COMFY_MCP_READ_ONLY", "yes")
+    assert "does not offer the tool" in bench.explain("run_workflow", args=CARD)[1]

@@ -163,6 +163,14 @@ def test_a_file_that_is_cut_off_is_refused(data: bytes) -> None:
         what(data[: len(data) // 2])
 
 
+def test_a_picture_that_is_whole_on_the_outside_only_is_refused() -> None:
+    inside = png_chunk(b"IDAT", zlib.compress(b"\0" * 10))
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0))
+
+    with pytest.raises(InputError, match="broken"):
+        what(b"\x89PNG\r\n\x1a\n" + head + inside + png_chunk(b"IEND", b""))
+
+
 def bomb(width: int, height: int) -> bytes:
     """A small PNG that says that it is enormous, and nearly is."""
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)

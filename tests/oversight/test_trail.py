@@ -86,3 +86,12 @@ async def test_requests_that_wait_stand_beside_limits(store: Store) -> None:
         {"grant": "ci-bot", "waiting": 2, "max": policy.approvals.most_pending}
     ]
     assert (await holding.only(store, policy, "bob", None, NOW)).waiting == ()
+
+
+def test_the_rows_of_a_sweep_say_which_run_of_which_sweep_they_are_about() -> None:
+    whole = told(row(kind="decision", tool="run_sweep", workflow="card", sweep="swp_1", variants=3))
+    assert whole["about"] == "run_sweep card swp_1 with 3 runs"
+    one = told(
+        row(kind="decision", tool="run_workflow", sweep="swp_1", variant=2, prompt_id="0123456789")
+    )
+    assert one["about"] == "run_workflow job 01234567 run 2 of swp_1"

@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,24 @@ def test_many_at_once_each_get_a_name_of_their_own(root: Path) -> None:
 
     assert len(set(names)) == 8
     assert sorted(there(root).values()) == [b"%d" % number for number in range(8)]
+
+
+def test_a_name_that_somebody_takes_at_the_last_moment_stays_theirs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def late(*args: Any, **kw: Any) -> None:
+        monkeypatch.setattr(os, "link", link)
+        (root / "hero.png").write_bytes(b"of a person")
+        link(*args, **kw)
+
+    monkeypatch.setattr(os, "link", late)
+
+    written = write(root, "hero.png", b"one")
+
+    assert written.place.path == "hero-1.png"
+    assert there(root) == {"hero.png": b"of a person", "hero-1.png": b"one"}
 
 
 def test_a_file_system_without_second_names_does_as_well(

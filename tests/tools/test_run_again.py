@@ -141,10 +141,11 @@ async def test_rules_see_the_parameters_that_a_repeat_takes_over(
     assert len(sent(host)) == before + 1
 
 
-def library_file(folder: Path, color: int) -> None:
-    """The operator's workflow ``mine``."""
+def library_file(folder: Path, color: int, **more: object) -> None:
+    """The operator's workflow ``mine``; *more* is said of its parameter."""
     fills = [{"node": "1", "input": "width"}]
     width = {"name": "width", "type": "integer", "description": "W.", "default": 64, "fills": fills}
+    width.update(more)
     file = {"title": "Mine", "parameters": [width], "graph": card(color)}
     folder.mkdir(exist_ok=True)
     (folder / "mine.json").write_text(json.dumps(file))
@@ -169,6 +170,22 @@ async def test_a_name_is_trusted_only_while_it_means_the_same(sit: Sit, tmp_path
     assert job["workflow"] == "inline"
     assert any("mine has changed since" in one for one in job["warnings"])
     assert graph["1"]["inputs"] == {**card(1)["1"]["inputs"], "width": 32}
+
+
+async def test_a_repeat_holds_to_what_the_workflow_allows_by_now(sit: Sit, tmp_path: Path) -> None:
+    folder = tmp_path / "workflows"
+    library_file(folder, 1)
+
+    async with sit(only_cards(), workflows=(folder,)) as desk:
+        first = await desk.ask("run_workflow", workflow="mine", params={"width": 96})
+        library_file(folder, 1, max=80)
+        words, _ = await desk.refusal("run_workflow", from_prompt_id=first["prompt_id"])
+        job = await desk.ask(
+            "run_workflow", from_prompt_id=first["prompt_id"], params={"width": 80}
+        )
+
+    assert "must be at most 80" in words
+    assert job["workflow"] == "mine"
 
 
 async def test_anothers_run_cannot_be_repeated(sit: Sit, host: EmbeddedHost) -> None:

@@ -58,6 +58,21 @@ async def test_a_workflow_of_the_editor_is_converted_and_run(sit: Sit, host: Emb
     assert sent(host) == ["POST /prompt"]
 
 
+async def test_a_node_that_comfyui_lacks_is_told_with_a_near_one(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    wrong = editors_card(1)
+    wrong["nodes"][0]["type"] = "EmptyImages"
+
+    async with sit() as desk:
+        words, body = await desk.refusal("run_workflow", workflow=wrong)
+
+    assert "EmptyImages" in words
+    assert "near: EmptyImage)" in words
+    assert body["code"] == "workflow"
+    assert sent(host) == []
+
+
 async def test_parameters_of_the_editors_format_go_by_node_and_by_meaning(sit: Sit) -> None:
     async with sit() as desk:
         params = {"1.color": 7, "width": 32}

@@ -282,3 +282,36 @@ async def test_the_owners_prefix_is_part_of_what_is_judged(sit: Sit) -> None:
         told = await desk.ask("validate_workflow", workflow=card(2, "anything"))
 
     assert told["ok"] is True
+
+
+async def test_a_graph_of_the_editor_is_converted_first(sit: Sit) -> None:
+    editor: dict[str, Any] = {
+        "nodes": [
+            {
+                "id": 1,
+                "type": "EmptyImage",
+                "inputs": [],
+                "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}],
+                "widgets_values": [0, 64, 1, 5],
+            },
+            {
+                "id": 2,
+                "type": "PreviewImage",
+                "inputs": [{"name": "images", "type": "IMAGE", "link": 1}],
+                "outputs": [],
+                "widgets_values": [],
+            },
+        ],
+        "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+        "version": 0.4,
+    }
+    wider = {"op": "set", "node": "1", "input": "width", "value": 64}
+
+    async with sit() as desk:
+        told = await desk.ask("validate_workflow", workflow=editor)
+        made = await desk.ask("edit_workflow", workflow=editor, operations=[wider])
+
+    assert told["ok"] is False
+    assert [(one["node_id"], one["input"]) for one in told["problems"]] == [("1", "width")]
+    assert made["ok"] is True
+    assert made["graph"]["2"]["inputs"] == {"images": ["1", 0]}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from comfy_mcp.workflow import parse_graph, parse_manifest
+from comfy_mcp.workflow import Manifest, parse_graph, parse_manifest
 from comfy_mcp.workflow.origin import MOST_BYTES, base_digest, origin_text, read_origin
 from comfy_mcp.workflow.references import annotated, is_reference, references_in, with_files
 
@@ -36,15 +36,22 @@ def test_what_is_no_origin_is_none(text: str) -> None:
     assert read_origin(text) is None
 
 
-def test_a_workflow_is_another_one_if_its_graph_or_its_manifest_is() -> None:
-    graph, manifest = parse_graph(CARD), parse_manifest({"title": "T"})
+def filling(node_input: str, **more: object) -> Manifest:
+    """A manifest with one parameter."""
+    fills = [{"node": "1", "input": node_input}]
+    width = {"name": "w", "type": "integer", "description": "W.", "fills": fills, **more}
+    return parse_manifest({"title": "T", "parameters": [width]})
+
+
+def test_a_workflow_is_another_one_if_its_graph_is_or_what_its_parameters_fill() -> None:
+    graph, manifest = parse_graph(CARD), filling("width")
     other = parse_graph({"1": {"class_type": "EmptyImage", "inputs": {"width": 65, "color": 1}}})
 
     known = base_digest(graph, manifest)
 
-    assert known == base_digest(parse_graph(CARD), parse_manifest({"title": "T"}))
+    assert known == base_digest(parse_graph(CARD), filling("width", max=3))
     assert known != base_digest(other, manifest)
-    assert known != base_digest(graph, parse_manifest({"title": "U"}))
+    assert known != base_digest(graph, filling("color"))
     assert known != base_digest(graph, None)
 
 
