@@ -46,8 +46,8 @@ VARIABLES: Mapping[str, str] = {
     "COMFY_MCP_INPUT_ROOTS": "Folders from which `upload_input` may take files, joined as in"
     " `PATH`; `client` among them: also those that the MCP client declares.",
     "COMFY_MCP_EXPORT_ROOTS": "Folders into which `export_output` may write, joined as in `PATH`.",
-    "COMFY_MCP_TOOLSETS": "Groups of tools that are offered, with commas between: `core`, `library`,"
-    " `outputs`, `inputs`, `knowledge`, `control`, `approvals` (default: all).",
+    "COMFY_MCP_TOOLSETS": "Groups of tools that are offered, with commas between: `core`,"
+    " `library`, `outputs`, `inputs`, `knowledge`, `control`, `approvals` (default: all).",
     "COMFY_MCP_READ_ONLY": "`yes`: only tools that change nothing, whatever else is said.",
     "COMFY_MCP_WORKFLOW_TOOLS": "`yes`: each workflow of the library is a tool of its own, too.",
     "COMFY_MCP_IMAGE_RESPONSES": "How `view_output` shows a picture: `inline` (default), `link` or"

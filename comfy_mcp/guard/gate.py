@@ -25,7 +25,7 @@ from comfy_mcp.guard.call import Call, Granted, Status
 from comfy_mcp.guard.catalog import TOOLS, canonical
 from comfy_mcp.guard.clerk import Clerk, Told
 from comfy_mcp.guard.decide import grant_of, listed, prefix_for, wanted
-from comfy_mcp.guard.denial import unwritable
+from comfy_mcp.guard.denial import from_standing, unwritable
 from comfy_mcp.guard.granting import leave_to_stop
 from comfy_mcp.guard.hearing import Hearing
 from comfy_mcp.guard.loading import Loaded
@@ -42,6 +42,7 @@ from comfy_mcp.guard.standing import status_of
 from comfy_mcp.permit import StopPermit
 from comfy_mcp.store.protocol import (
     ApprovalRow,
+    Frozen,
     JobRow,
     Store,
 )
@@ -208,6 +209,22 @@ class Gate:
         """
         async with self._many.admit(call, matter or Matter(call)) as leave:
             yield leave
+
+    async def withdrawn(self, call: Call) -> str | None:
+        """Why what *call* was let through to do may go on no further, in words; None: it may.
+
+        For what is done bit by bit: meanwhile the operator may have frozen the caller, or have
+        edited the policy, or the caller's grant may have ended.
+        """
+        await self.source.refresh()
+        for tool in dict.fromkeys((call.tool, *(one.tool for one in call.variants))):
+            named = Call(tool, call.identity, call.grant, call.transport, call.client)
+            decision = self.decide(named)
+            if decision.effect is Effect.DENY or decision.grant != call.grant:
+                return decision.reason
+        standing = await self._o.clerk.standing(call)
+        # A cool-down is about calls, and this one was made before.
+        return from_standing(standing, "").denial.reason if isinstance(standing, Frozen) else None
 
     async def approved_args(self, call: Call, approval_id: str) -> Mapping[str, Any]:
         """The arguments of the call of its own that *approval_id* stands for.

@@ -45,6 +45,7 @@ AT_ONCE = 8
 STOPS_AT_ONCE = 4
 
 NOT_SENT = "It was not sent, because ComfyUI could not take the runs before it: {why}"
+STOPPED = "It was not sent: {why}"
 TOO_LATE = "It was not sent, because sending the runs before it took too long."
 ENDED = "It was not sent, because this server was stopped."
 
@@ -63,18 +64,23 @@ class Ready:
 
 
 async def send(
-    jobs: Jobs, runs: Sequence[Ready], grant: str, note: Callable[[int, str], None]
+    jobs: Jobs,
+    runs: Sequence[Ready],
+    grant: str,
+    note: Callable[[int, str], None],
+    withdrawn: Callable[[], Awaitable[str | None]],
 ) -> None:
     """Queue *runs* in their order; *note* hears of each that failed: its index and error's code.
 
     A graph that ComfyUI refuses stops no other. If ComfyUI cannot be reached, the rest is given
-    back, each with the reason, and so it is if this task is cancelled.
+    back, each with the reason, and so it is if this task is cancelled, or once *withdrawn* says
+    that nothing more may be sent, and why.
     """
     waiting = {run.prompt_id: index for index, run in enumerate(runs)}
     jobs.unsent.update(waiting)
     why, left = ENDED, dict(waiting)
     try:
-        why = await _send(jobs, runs, grant, note, left)
+        why = await _send(jobs, runs, grant, note, withdrawn, left=left)
     finally:
         rest = [one for one in left if one in jobs.unsent]
         jobs.unsent.difference_update(left)
@@ -90,6 +96,8 @@ async def _send(
     runs: Sequence[Ready],
     grant: str,
     note: Callable[[int, str], None],
+    withdrawn: Callable[[], Awaitable[str | None]],
+    *,
     left: dict[str, int],
 ) -> str:
     """Takes out of *left* what was dealt with; why the rest was not sent."""
@@ -98,6 +106,8 @@ async def _send(
     for index, run in enumerate(runs):
         if loop.time() > deadline:
             return TOO_LATE
+        if index and (why := await withdrawn()) is not None:
+            return STOPPED.format(why=why)
         for one in left:
             # They come in later than others that were admitted now, and are not lost for that.
             jobs.judge.sends(one)

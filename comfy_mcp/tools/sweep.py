@@ -96,7 +96,7 @@ async def run_sweep(
             sweep_id = granted.sweep.sweep_id
             warnings = [AGAIN]
         else:
-            sending = app.keep(_sent(jobs, caller, matter.orders, granted))
+            sending = app.keep(_sent(app, jobs, caller, matter.orders, granted))
             # A client that times out has read at least this, and can ask get_sweep.
             await caller.say(0.0, f"submitting {len(matter.orders)} runs as {sweep_id}")
             await asyncio.wait([sending], timeout=max(PATIENCE, left()))
@@ -163,7 +163,9 @@ async def _orders(
     return orders
 
 
-async def _sent(jobs: Jobs, caller: Caller, orders: Sequence[Order], granted: Granted) -> None:
+async def _sent(
+    app: App, jobs: Jobs, caller: Caller, orders: Sequence[Order], granted: Granted
+) -> None:
     """Queue all runs in their order; what becomes of each is in the journal."""
     from comfy_mcp.jobs.sweeping import Ready, send  # noqa: PLC0415 - start-up stays light
 
@@ -174,7 +176,11 @@ async def _sent(jobs: Jobs, caller: Caller, orders: Sequence[Order], granted: Gr
     ]
     if len(runs) != len(orders):
         raise AssertionError("a variant was admitted without a permit")
-    await send(jobs, runs, caller.grant, granted.note)
+
+    async def withdrawn() -> str | None:
+        return await app.gate.withdrawn(granted.call)
+
+    await send(jobs, runs, caller.grant, granted.note, withdrawn)
 
 
 async def _told(

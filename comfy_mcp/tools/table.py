@@ -43,7 +43,8 @@ class Tool:
     """What a model may ask for.
 
     *handler* takes the app, the caller and the arguments its signature names; its docstring is the
-    description. *repeatable*: the same call twice does no more than once. *toolset* is one of `TOOLSETS`.
+    description. *toolset* is one of `TOOLSETS`. *repeatable*: the same call twice does no more than
+    once.
     """
 
     title: str

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from comfy_mcp.embedded import BadAnswer, EmbeddedHost, Faults
+from comfy_mcp.server import now_ms
+from comfy_mcp.store.protocol import Freeze
 from tests.tools.desk import Desk, Sit, card, sent
 from tests.tools.sweeping import SWEEPS
 
@@ -81,6 +86,42 @@ async def test_what_was_not_sent_yet_is_not_sent_after_a_cancel(
     assert sent(host).count("POST /prompt") <= posts + 1
     assert report["counts"]["cancelled"] >= 1
     assert set(later["counts"]) <= {"cancelled", "completed"}
+
+
+async def test_a_freeze_holds_for_runs_that_have_not_been_sent_yet(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    host.faults = SLOW
+
+    async with sit(limited(4)) as desk:
+        swept = await desk.ask("run_sweep", workflow=card(0), axes=FOUR, wait_seconds=0)
+        order = Freeze("local", "enough for today", keep_reads=True)
+        await desk.services.store.freeze(now_ms(), order, {"kind": "freeze"})
+        posts = sent(host).count("POST /prompt")
+        host.faults = Faults()
+        later = await desk.ask("get_sweep", sweep_id=swept["sweep_id"], wait_seconds=60)
+        assert await slots(desk) == 0
+
+    assert sent(host).count("POST /prompt") <= posts + 1
+    assert later["counts"]["failed"] >= 2
+    assert "enough for today" in later["table"][-1]["error"]
+
+
+async def test_a_policy_that_denies_runs_by_now_holds_for_those_not_sent_yet(
+    sit: Sit, host: EmbeddedHost, tmp_path: Path
+) -> None:
+    host.faults = SLOW
+    denied = {**SWEEPS, "tools": {**SWEEPS["tools"], "run_workflow": {"action": "deny"}}}
+
+    async with sit(limited(4)) as desk:
+        swept = await desk.ask("run_sweep", workflow=card(0), axes=FOUR, wait_seconds=0)
+        (tmp_path / "policy-local.json").write_text(json.dumps(denied))
+        posts = sent(host).count("POST /prompt")
+        host.faults = Faults()
+        later = await desk.ask("get_sweep", sweep_id=swept["sweep_id"], wait_seconds=60)
+
+    assert sent(host).count("POST /prompt") <= posts + 1
+    assert "The policy denies run_workflow" in later["table"][-1]["error"]
 
 
 async def test_a_server_that_ends_gives_back_what_it_has_not_sent(
