@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALIASES",
     "ALWAYS_OWN",
+    "EACH_RUN_AS",
     "KNOWN_NAMES",
     "OWN_JOBS_ONLY",
     "TOOLS",
@@ -78,6 +79,9 @@ OWN_JOBS_ONLY = frozenset(
 
 ALWAYS_OWN = frozenset({"clear_queue"})
 """Tools that touch the caller's own jobs only, even where the policy lets it stop everybody's."""
+
+EACH_RUN_AS: Mapping[str, str] = MappingProxyType({"run_sweep": "run_workflow"})
+"""Tools whose calls make several runs, and the tool as whose call each of these is judged."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {"comfy_cancel_generation": "cancel_job", "cancel_interrupt": "cancel_approval"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from comfy_mcp.guard.callers import Caller
-from comfy_mcp.guard.catalog import TOOLS, ToolClass, canonical
+from comfy_mcp.guard.catalog import EACH_RUN_AS, TOOLS, ToolClass, canonical
 from comfy_mcp.guard.graph_rules import blocks_of, graph_rules
 from comfy_mcp.guard.in_force import (
     ESTIMATE,
@@ -53,7 +53,9 @@ def _compiled(policy: Policy, called: str, caller: Caller) -> InForce:
     requires, denies = _checks(rules, denies=False), _checks(rules, denies=True)
     asks = _asks(rules)
     words = _words(policy.layers, own, tool)
-    graph, taken = graph_rules(blocks), takes(rules, blocks, called, runs=runs)
+    each = rules_for(layers, EACH_RUN_AS[tool]) if tool in EACH_RUN_AS else ()
+    taken = takes(rules, blocks, called, runs=runs, each=each)
+    graph = graph_rules(blocks)
     needs = _needs((*requires, *denies), words, graph, taken.accounts) if runs else ()
     return InForce(
         called=called,

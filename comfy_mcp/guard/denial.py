@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfy_mcp.errors import Denial, Denied, RateLimited, Refused
 from comfy_mcp.guard.question import AppliedLimit, Decision
-from comfy_mcp.store.protocol import EVERYBODY, UNIT, Charge, Cooling, Frozen, Full, Refund, SlotCap
+from comfy_mcp.store.protocol import EVERYBODY, UNIT, Charge, Cooling, Frozen, Full, Refund
 
-__all__ = ["from_decision", "from_full", "from_standing", "in_part", "unwritable"]
+__all__ = ["from_decision", "from_full", "from_standing", "plain_s", "unwritable", "words_of"]
 
 PASSING = frozenset({"queue_full", "policy_unavailable"})
 """Codes of the policy's own words that may be gone at the next try."""
@@ -45,7 +43,7 @@ def from_standing(standing: Frozen | Cooling, decision_id: str) -> Refused:
         Denial(
             code="cooldown",
             reason="Too many of your calls were refused; everything is refused until you have"
-            f" waited; retry in {_plain(wait)} s.",
+            f" waited; retry in {plain_s(wait)} s.",
             rule="/denials",
             decision_id=decision_id,
             retryable=True,
@@ -83,26 +81,11 @@ def from_full(
     )
 
 
-def in_part(refusal: Refused, full: Full, *, fits: int, of: int) -> Refused:
-    """*refusal* of a call that makes *of* runs, of which the first *fits* would find room now."""
-    denial, cause = refusal.denial, full.cause
-    if isinstance(cause, SlotCap):
-        fits = max(0, cause.most - full.used)
-        taken = f"{full.used} {'is' if full.used == 1 else 'are'} taken"
-        reason = (
-            f"This makes {of} runs, and you may have {cause.most} unfinished jobs at a time, of"
-            f" which {taken}: {fits} fit at the moment. Nothing was run. Run {cause.most} at most"
-            " in one call, the others when these have ended."
-        )
-    else:
-        later = ", or all of them after that wait" if denial.retryable else ""
-        now = f"; run {fits} of them now{later}" if fits else ""
-        reason = (
-            f"This makes {of} runs, of which {fits} fit at the moment: {denial.reason} Nothing was"
-            f" run{now}."
-        )
-    limit = None if denial.limit is None else {**denial.limit, "runs": of, "fit": fits}
-    return type(refusal)(replace(denial, reason=reason, limit=limit))
+def words_of(charge: Charge, limits: tuple[AppliedLimit, ...]) -> str:
+    """What the limit of *charge* says, without a full stop."""
+    limit = next((one for one in limits if one.rule == charge.rule), None)
+    words = (limit.reason or limit.words) if limit else f"the limit {charge.counter} is used up"
+    return words.rstrip(".")
 
 
 def unwritable(decision_id: str) -> Refused:
@@ -122,17 +105,15 @@ def unwritable(decision_id: str) -> Refused:
 def _used_up(
     full: Full, charge: Charge, limits: tuple[AppliedLimit, ...], decision_id: str
 ) -> Refused:
-    limit = next((one for one in limits if one.rule == charge.rule), None)
-    words = (limit.reason or limit.words) if limit else f"the limit {charge.counter} is used up"
     wait = full.retry_after_ms
     seconds = None if wait is None else wait / 1000
     code = "budget_exhausted" if charge.refund is not Refund.NEVER else "rate_limited"
     code = "never_fits" if wait is None else code
-    tail = "waiting does not help" if seconds is None else f"retry in {_plain(wait or 0)} s"
+    tail = "waiting does not help" if seconds is None else f"retry in {plain_s(wait or 0)} s"
     return RateLimited(
         Denial(
             code=code,
-            reason=f"{words.rstrip('.')}; {tail}.",
+            reason=f"{words_of(charge, limits)}; {tail}.",
             rule=charge.rule,
             decision_id=decision_id,
             retryable=seconds is not None,
@@ -148,7 +129,7 @@ def _used_up(
     )
 
 
-def _plain(milliseconds: int) -> str:
+def plain_s(milliseconds: int) -> str:
     """Seconds, whole or with their milliseconds; never in powers of ten."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds}.{rest:03}".rstrip("0") if rest else str(seconds)

@@ -23,7 +23,8 @@ from comfy_mcp.errors import (
 from comfy_mcp.guard import record as rows
 from comfy_mcp.guard.admission import admission, may_be_over
 from comfy_mcp.guard.call import Call, Granted
-from comfy_mcp.guard.denial import from_full, from_standing, in_part, unwritable
+from comfy_mcp.guard.denial import from_standing, unwritable
+from comfy_mcp.guard.denial_together import from_together
 from comfy_mcp.guard.granting import Taken, granted
 from comfy_mcp.guard.hearing import Judged
 from comfy_mcp.guard.matter import Matter
@@ -211,21 +212,25 @@ class Many:
         """Nobody is asked about a call that would not fit."""
         o, ids = self._o, ("",) * len(call.variants)
         taken = self._admissions(_Case(call, decision_id, ids), found)
-        full = await o.store.would_fit(taken)
-        if full is not None and may_be_over(full[1]):
+        refused = await o.store.would_fit(taken)
+        if _may_be_over(refused):
             await o.reconcile(call.grant)
-            full = await o.store.would_fit(taken)
-        if full is not None:
-            raise await self._too_full(call, found, *full, decision_id)
+            refused = await o.store.would_fit(taken)
+        if refused is not None and isinstance(refused.answer, Full):
+            raise await self._too_full(taken, found, refused, refused.answer, decision_id)
 
     async def _too_full(
-        self, call: Call, found: Verdicts, index: int, full: Full, decision_id: str
+        self,
+        taken: tuple[Admission, ...],
+        found: Verdicts,
+        refused: TogetherRefused,
+        full: Full,
+        decision_id: str,
     ) -> Refused:
-        held = await holding(self._o.store, full)
+        held = await holding(self._o.store, refused.slot or full)
         limits = [found.whole.decision.limits, *(one.limits for one in found.runs)]
         flat = tuple(limit for some in limits for limit in some)
-        refusal = from_full(full, flat, decision_id, held)
-        return in_part(refusal, full, fits=max(0, index - 1), of=len(call.variants))
+        return from_together(refused, full, taken, flat, decision_id=decision_id, jobs=held)
 
     async def _reserve(self, case: _Case, found: Verdicts) -> SweepRow | None:
         o, call = self._o, case.call
@@ -241,15 +246,21 @@ class Many:
             for one in taken:
                 o.clerk.tell(one.record)
             return None
-        refusal = await self._refusal(case, found, answer)
+        refusal = await self._refusal(case, found, answer, taken)
         loaded = found.whole.loaded
         await o.clerk.refuse(call, loaded, rows.of_refusal(taken[0].record, refusal))
         raise refusal
 
-    async def _refusal(self, case: _Case, found: Verdicts, answer: TogetherRefused) -> Refused:
+    async def _refusal(
+        self,
+        case: _Case,
+        found: Verdicts,
+        answer: TogetherRefused,
+        taken: tuple[Admission, ...],
+    ) -> Refused:
         why, call, decision_id = answer.answer, case.call, case.decision_id
         if isinstance(why, Full):
-            return await self._too_full(call, found, answer.index, why, decision_id)
+            return await self._too_full(taken, found, answer, why, decision_id)
         if isinstance(why, Frozen | Cooling):
             return from_standing(why, decision_id)
         if isinstance(why, Unapproved):
@@ -274,5 +285,5 @@ def _may_be_over(answer: object) -> bool:
     return (
         isinstance(answer, TogetherRefused)
         and isinstance(answer.answer, Full)
-        and may_be_over(answer.answer)
+        and (answer.slot is not None or may_be_over(answer.answer))
     )

@@ -81,6 +81,7 @@ class AppliedLimit:
     policy's own text for a refusal by it, *name* the policy's name for it. *refund* is never,
     not_accepted, failed or settled (GPU time: the amount is corrected when the job has ended).
     *of_run*: the amount depends on the graph that runs, so each run of a call takes its own.
+    *by_runs*: the runs that the call makes are under this limit themselves, so it takes nothing.
     """
 
     rule: str
@@ -95,6 +96,7 @@ class AppliedLimit:
     reason: str | None = None
     refund: str = "never"
     of_run: bool = False
+    by_runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

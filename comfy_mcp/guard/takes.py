@@ -19,9 +19,19 @@ UNMEASURED_MS = 300_000
 _REFUNDS = ("never", "not_accepted", "failed")
 
 
-def takes(rules: Iterable[Rule], blocks: tuple[Block, ...], called: str, *, runs: bool) -> Takes:
-    """All that a call of *called* takes; without a run no slot and no GPU time."""
-    accounts = _accounts(rules, called)
+def takes(
+    rules: Iterable[Rule],
+    blocks: tuple[Block, ...],
+    called: str,
+    *,
+    runs: bool,
+    each: Iterable[Rule] = (),
+) -> Takes:
+    """All that a call of *called* takes; without a run no slot and no GPU time.
+
+    *each* are the rules for the single runs, where one call makes several.
+    """
+    accounts = _accounts(rules, called, frozenset(rule.where for rule in each))
     if not runs:
         return Takes(accounts)
     caps = [
@@ -43,21 +53,24 @@ def takes(rules: Iterable[Rule], blocks: tuple[Block, ...], called: str, *, runs
     )
 
 
-def _accounts(rules: Iterable[Rule], called: str) -> tuple[Account, ...]:
+def _accounts(rules: Iterable[Rule], called: str, by_runs: frozenset[str]) -> tuple[Account, ...]:
     """A call counts once in a counter, however many limits name it.
 
     It takes the largest of their amounts and has to fit into the smallest of their maxima.
+    *by_runs* are the pointers of rules under which the runs are that the call makes: what these
+    count, the call itself is not.
     """
-    found: dict[tuple[str, bool, int, bool], Account] = {}
+    found: dict[tuple[object, ...], Account] = {}
     for rule in rules:
         for limit in rule.limits:
-            account = _account(rule, limit, called)
-            other = found.get(_key(account.limit))
-            found[_key(account.limit)] = account if other is None else _merged(account, other)
+            account = _account(rule, limit, called, by_runs=rule.where in by_runs)
+            key = (*_key(account.limit), account.limit.by_runs)
+            other = found.get(key)
+            found[key] = account if other is None else _merged(account, other)
     return tuple(sorted(found.values(), key=lambda one: (one.limit.rule, one.limit.counter)))
 
 
-def _account(rule: Rule, limit: Limit, called: str) -> Account:
+def _account(rule: Rule, limit: Limit, called: str, *, by_runs: bool) -> Account:
     source = limit.amount_from
     applied = AppliedLimit(
         rule=limit.where,
@@ -72,9 +85,12 @@ def _account(rule: Rule, limit: Limit, called: str) -> Account:
         reason=limit.reason or rule.reason,
         refund=limit.refund,
         of_run=source is not None and source.space == "graph",
+        by_runs=by_runs,
     )
-    where = f"{limit.where}/increment_from"
-    return Account(applied, (Source(where, source),) if source is not None else ())
+    if source is None or (by_runs and not applied.of_run):
+        # Arguments of the call are not those of its runs.
+        return Account(applied, ())
+    return Account(applied, (Source(f"{limit.where}/increment_from", source),))
 
 
 def _merged(one: Account, other: Account) -> Account:

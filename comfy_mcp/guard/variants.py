@@ -91,7 +91,7 @@ def _no(decision: Decision, call: Call, index: int) -> Decision:
 def _together(first: Judged, pairs: Sequence[tuple[Decision, Decision]]) -> Verdicts:
     """The yes to all, or the question about all."""
     runs = tuple(_taking(own, above) for above, own in pairs)
-    taken = tuple(limit for limit in pairs[0][0].limits if not limit.of_run)
+    taken = tuple(one for one in pairs[0][0].limits if not (one.of_run or one.by_runs))
     asks = [(at, one) for at, pair in enumerate(pairs) for one in pair if one.asking is not None]
     if not asks:
         return Verdicts(replace(first, decision=_whole(pairs[0][0], taken)), runs)
@@ -125,7 +125,7 @@ def _taking(own: Decision, above: Decision) -> Decision:
     caps = [cap for cap in (own.job_ms, above.job_ms) if cap is not None]
     return replace(
         own,
-        limits=_limits(own.limits, (one for one in above.limits if one.of_run)),
+        limits=_limits(own.limits, (one for one in above.limits if one.of_run and not one.by_runs)),
         slots=tuple(sorted({*own.slots, *above.slots}, key=lambda cap: (cap.rule, cap.value))),
         job_ms=min(caps, key=_rank, default=None),
     )
@@ -136,7 +136,7 @@ def _limits(own: Iterable[AppliedLimit], above: Iterable[AppliedLimit]) -> tuple
     found = {_account(one): one for one in own}
     for one in above:
         other = found.get(_account(one), one)
-        least = min(one, other, key=lambda limit: (limit.most, limit.rule))
+        least = min(other, one, key=lambda limit: (limit.most, limit.rule))
         found[_account(one)] = replace(least, amount=max(one.amount, other.amount))
     return tuple(sorted(found.values(), key=lambda limit: (limit.rule, limit.counter)))
 

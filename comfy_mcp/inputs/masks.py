@@ -9,6 +9,9 @@ from comfy_mcp.inputs.pictures import loaded
 
 __all__ = ["masked"]
 
+MOST_PIXELS = 1 << 25
+"""Of either picture: both are held in full several times. 8k has a little less."""
+
 _OPAQUE = (255, 255)
 
 
@@ -24,8 +27,8 @@ def masked(original: bytes, mask: bytes) -> bytes:
     from PIL import Image, ImageChops, ImageOps  # noqa: PLC0415 - start-up stays light
 
     # Which way up a photograph is: as LoadImage turns it.
-    below = ImageOps.exif_transpose(loaded(io.BytesIO(original)))
-    above = ImageOps.exif_transpose(loaded(io.BytesIO(mask)))
+    below = ImageOps.exif_transpose(loaded(io.BytesIO(original), most=MOST_PIXELS))
+    above = ImageOps.exif_transpose(loaded(io.BytesIO(mask), most=MOST_PIXELS))
     if below.size != above.size:
         raise InputError(
             f"The mask is {_words(above.size)} and its picture {_words(below.size)}: make them the"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,12 +12,23 @@ from comfy_mcp.errors import InputError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MOST_PIXELS", "loaded", "picture"]
+__all__ = ["MOST_MEMORY", "MOST_PIXELS", "loaded", "picture"]
 
 MOST_PIXELS = 64_000_000
 """A small file can hold an enormous picture; 8k has half of this."""
 
-_MOST = f"{MOST_PIXELS} pixels are the most that is taken. Make it smaller first."
+MOST_MEMORY = 16 * 6_144 * 4_096
+"""Bytes that decoding may take at its peak: 400 MB, a WebP of four times 1536x1024."""
+
+_WEIGHTS = {"WEBP": 16, "AVIF": 12}
+"""Bytes for each pixel while it is decoded (measured), where they are more than the picture's own.
+
+The decoder of WebP holds three canvases beside the picture, of one that stands still, too.
+"""
+
+_USUAL_WEIGHT = 4
+_COEFFICIENT = 2
+"""Bytes of each pixel and band that a progressive JPEG keeps until its last scan."""
 
 _BROKEN = (
     OSError,
@@ -29,6 +42,8 @@ _BROKEN = (
     OverflowError,
     MemoryError,
     Warning,
+    struct.error,
+    zlib.error,
 )
 """What Pillow's decoders raise over a picture that is not whole; warnings only where a test or an
 operator turns them into errors."""
@@ -43,8 +58,8 @@ def picture(form: str) -> Callable[[BinaryIO, int], tuple[float, ...]]:
     return check
 
 
-def loaded(file: BinaryIO, form: str | None = None) -> Image.Image:
-    """The first frame of a picture, decoded whole.
+def loaded(file: BinaryIO, form: str | None = None, *, most: int = MOST_PIXELS) -> Image.Image:
+    """The first frame of a picture of at most *most* pixels, decoded whole.
 
     Raises:
         InputError: it is none, a broken one, or has too many pixels.
@@ -53,16 +68,16 @@ def loaded(file: BinaryIO, form: str | None = None) -> Image.Image:
 
     name = form or "picture"
     try:
-        _bounded(_canvas(file))
+        _bounded(_canvas(file), _WEIGHTS["WEBP"], most)
         file.seek(0)
         Image.init()
         if form is not None and form not in Image.OPEN:
             raise InputError(f"Pictures in {form} cannot be checked here: give a PNG or WebP.")
         opened = Image.open(file, formats=[form] if form else _KNOWN)
-        _bounded(opened.size)
+        _bounded(opened.size, _weight(opened), most)
         opened.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"The picture is enormous: {_MOST}") from error
+        raise InputError(f"The picture is enormous: {_most(most)}") from error
     except _BROKEN as error:
         raise InputError(
             f"The file begins like a {name} and is none, or a broken one: give it anew."
@@ -82,6 +97,20 @@ def _canvas(file: BinaryIO) -> tuple[int, int]:
     return tuple(int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))  # type: ignore[return-value]  # two of them
 
 
-def _bounded(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise InputError(f"The picture is {size[0]}x{size[1]}: {_MOST}")
+def _weight(opened: Image.Image) -> int:
+    """The bytes that each pixel of *opened* takes while it is decoded."""
+    if "progressive" in opened.info:
+        return _USUAL_WEIGHT + _COEFFICIENT * len(opened.getbands())
+    return _WEIGHTS.get(opened.format or "", _USUAL_WEIGHT)
+
+
+def _bounded(size: tuple[int, int], weight: int, most: int) -> None:
+    most = min(most, MOST_MEMORY // weight)
+    if size[0] * size[1] > most:
+        other = "" if weight == _USUAL_WEIGHT else ", or give a PNG"
+        raise InputError(f"The picture is {size[0]}x{size[1]}: {_most(most, other)}")
+
+
+def _most(pixels: int, other: str = "") -> str:
+    kind = " of this kind" if other else ""
+    return f"{pixels} pixels are the most that is taken{kind}. Make it smaller first{other}."

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from comfy_mcp.knowledge.kinds import gives, takes
+from comfy_mcp.knowledge.kinds import gives, linked, needed, takes
 from comfy_mcp.knowledge.words import squashed, stem, words
 from comfy_mcp.workflow.schema import NodeSchema, Schemas
 
@@ -35,7 +35,8 @@ _ORIGINS = {"nodes": 0, "comfy_extras": 1, "comfy_api_nodes": 2}
 class Entry:
     """A class with what it is compared by: *names* are its names and aliases, squashed.
 
-    *takes* and *gives* are types, as ComfyUI writes them.
+    *takes*, *gives*, *linked* and *needed* are types, as ComfyUI writes them: *takes* are all
+    that it takes, *linked* those that no widget stands for, *needed* those links that must be.
     """
 
     schema: NodeSchema
@@ -44,6 +45,8 @@ class Entry:
     category: tuple[str, ...]
     takes: frozenset[str]
     gives: frozenset[str]
+    linked: frozenset[str]
+    needed: frozenset[str]
 
     @property
     def origin(self) -> int:
@@ -111,6 +114,8 @@ def _entry(schema: NodeSchema) -> Entry:
         category=tuple(each for each in schema.category[:LONGEST_NAME].split("/") if each),
         takes=takes(schema),
         gives=gives(schema),
+        linked=linked(schema),
+        needed=needed(schema),
     )
 
 

@@ -12,7 +12,19 @@ from comfy_mcp.workflow.schema import AUTOGROW, DYNAMIC_COMBO, MATCH, InputSpec,
 if TYPE_CHECKING:
     from comfy_mcp.knowledge.index import Entry
 
-__all__ = ["ANY", "VALUE_KINDS", "Step", "gives", "kind_of", "kinds_of", "path", "takes"]
+__all__ = [
+    "ANY",
+    "VALUE_KINDS",
+    "Step",
+    "gives",
+    "kind_of",
+    "kinds_of",
+    "linked",
+    "needed",
+    "path",
+    "takes",
+    "widgets",
+]
 
 ANY = "*"
 
@@ -23,6 +35,13 @@ LONGEST_PATH = 8
 
 NODE, CIRCULAR, OPTIONAL = 100, 200, 20
 """What a node on the way costs, and what it costs more if it needs what is to be made."""
+
+ORIGIN, ENDING, ASIDE, TRIAL = 20, 60, 30, 20
+"""What it costs more for each step away from ComfyUI's first nodes, and for other doubts.
+
+The first nodes are what most workflows are made of; ENDING: who saves something is no way to
+anything; ASIDE: the type is not its first output; TRIAL: it is experimental.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,29 @@ def takes(schema: NodeSchema) -> frozenset[str]:
     """The types of all inputs that *schema* has, or may have."""
     specs = (spec for spec in schema.every() if spec.kind != AUTOGROW)
     return frozenset(kind for spec in specs for kind in kinds_of(spec))
+
+
+def linked(schema: NodeSchema) -> frozenset[str]:
+    """The types of inputs that are a link and nothing else, or a text of many lines.
+
+    Such a text is what a node is about; one line is a name, a prefix, a setting.
+    """
+    specs = (spec for spec in schema.every() if spec.kind != AUTOGROW)
+    chosen = (spec for spec in specs if not spec.holds_value or spec.options.get("multiline"))
+    return frozenset(kind for spec in chosen for kind in kinds_of(spec))
+
+
+def needed(schema: NodeSchema) -> frozenset[str]:
+    """The types of links without which it does not run."""
+    specs = (spec for spec in schema.inputs if spec.required and not spec.holds_value)
+    return frozenset(kind for spec in specs for kind in kinds_of(spec))
+
+
+def widgets(schema: NodeSchema, kind: str) -> list[str]:
+    """The names of inputs of type *kind*, in any case, that hold a value where no link is."""
+    wanted = kind.casefold()
+    found = (spec for spec in schema.every() if spec.kind != AUTOGROW and spec.holds_value)
+    return [spec.name for spec in found if wanted in {each.casefold() for each in kinds_of(spec)}]
 
 
 def gives(schema: NodeSchema) -> frozenset[str]:
@@ -113,11 +155,15 @@ def _crossings(entry: Entry, end: str) -> Iterator[tuple[tuple[str, str], int]]:
     One that needs what is to be made is hardly a way to make it.
     """
     plugs = [spec for spec in entry.schema.inputs if spec.required and not spec.holds_value]
-    special = len(entry.schema.inputs) + 2 * len(entry.schema.outputs) + 3 * entry.origin
+    special = len(entry.schema.inputs) + 2 * len(entry.schema.outputs)
+    special += ORIGIN * entry.origin + ENDING * entry.schema.output_node
+    special += TRIAL * entry.schema.experimental
+    first = entry.schema.outputs[0].kind if entry.schema.outputs else ""
     for spec in entry.schema.inputs:
         others = [each for each in plugs if each is not spec]
         circular = any(end in kinds_of(each) for each in others)
         cost = NODE + special + 3 * len(others) + (0 if spec.required else OPTIONAL)
         for before in kinds_of(spec) - {ANY}:
             for after in entry.gives - {ANY, before}:
-                yield (before, after), cost + (CIRCULAR if circular else 0)
+                aside = ASIDE * (after not in first.split(","))
+                yield (before, after), cost + aside + CIRCULAR * circular

@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_mcp.knowledge.answers import InputInfo, NodeInfo, NodeRow, OutputInfo
 from comfy_mcp.knowledge.examples import example
-from comfy_mcp.knowledge.kinds import kind_of
+from comfy_mcp.knowledge.kinds import kind_of, widgets
 from comfy_mcp.knowledge.options import matching
 from comfy_mcp.knowledge.spelling import NAME, kind_in_words, name_as_it_is, number_or_none
 from comfy_mcp.quoting import bounded, plain
@@ -23,6 +23,7 @@ BRIEF, FULL = 400, 2_000
 """Characters of a description, and of a text that is a default."""
 
 MOST_TYPES = 8
+MOST_WIDGETS = 3
 MOST_CHOICES = 20
 MOST_FILES = 5
 """Uploaded files that are shown of all: they are others', too, and say little."""
@@ -47,8 +48,11 @@ class _Measure:
     inputs: int = 1_000
 
 
-def row(schema: NodeSchema, *, allowed: bool = True) -> NodeRow:
-    """*schema* in a line; not *allowed*: the policy would not run it."""
+def row(schema: NodeSchema, *, allowed: bool = True, kind: str = "") -> NodeRow:
+    """*schema* in a line; not *allowed*: the policy would not run it.
+
+    *kind* is a type that was asked for: where only widgets take it, they are named.
+    """
     name = name_as_it_is(schema.class_type)
     title = plain(schema.display_name, NAME)
     return NodeRow(
@@ -56,7 +60,7 @@ def row(schema: NodeSchema, *, allowed: bool = True) -> NodeRow:
         title=None if title == name else title,
         description=plain(schema.description, LINE) or None,
         category=plain(schema.category, NAME),
-        takes=_several(_taken(schema)),
+        takes=_several([*_taken(schema), *_by_widget(schema, kind)]),
         gives=_several(each.kind for each in schema.outputs),
         flags=_flags(schema, allowed=allowed),
     )
@@ -136,6 +140,17 @@ def _taken(schema: NodeSchema) -> Iterator[str]:
     plugs = [one for spec in schema.inputs for one in _first_of(spec) if not one.holds_value]
     yield from (kind_of(spec) for spec in plugs if spec.required)
     yield from (f"{kind_of(spec)}?" for spec in plugs if not spec.required)
+
+
+def _by_widget(schema: NodeSchema, kind: str) -> list[str]:
+    """*kind* with the widgets that take it, if no input is there for a link of it."""
+    links = {each.rstrip("?").casefold() for one in _taken(schema) for each in one.split(",")}
+    if not kind or kind.casefold() in links:
+        return []
+    names = [name_as_it_is(name) for name in widgets(schema, kind)]
+    more = [f"+{len(names) - MOST_WIDGETS}"] if len(names) > MOST_WIDGETS else []
+    told = ", ".join([*names[:MOST_WIDGETS], *more])
+    return [f"{plain(kind, NAME).upper()} (widget {told})"] if names else []
 
 
 def _first_of(spec: InputSpec) -> tuple[InputSpec, ...]:

@@ -21,14 +21,20 @@ MOST_WORDS = 12
 FEW_WORDS = 2
 """So few have to be there all, if any class has all of them."""
 
-EXACT, EXACT_ALIAS, BEGINS = 1_000.0, 300.0, 200.0
-"""What a name adds that is, or begins with, all that was asked for."""
+EXACT, EXACT_ALIAS, BEGINS, HOLDS = 1_000.0, 300.0, 200.0, 50.0
+"""What a name adds that is, begins with, or holds all that was asked for, in this order."""
+
+SHORT = 4
+"""Letters; so few stand inside many names by chance."""
 
 BEGINNING, SAME, MISTYPED = 0.5, 0.7, 0.4
 """What is left of a word's worth if it only begins so, means the same, or was meant."""
 
-DEPRECATED, EXPERIMENTAL, PARTNER, ANYTHING = 0.4, 0.9, 0.7, 0.2
-"""What is left of a class's worth; ANYTHING: only because it takes or gives everything."""
+DEPRECATED, EXPERIMENTAL, PARTNER = 0.4, 0.9, 0.7
+"""What is left of a class's worth."""
+
+WIDGET, PASSES, ANYTHING = 0.5, 0.4, 0.2
+"""What is left of a type's fit if it comes by a widget, is only passed on, or is any type."""
 
 _IDLE = frozenset(map(stem, (
     *("a", "all", "an", "and", "as", "by", "for", "from", "how", "i", "in", "into", "is", "it"),
@@ -112,7 +118,13 @@ def _fit(entry: Entry, query: Query) -> float:
     """0 if something that must hold does not; less than 1 if it holds for anything."""
     if query.category and not _is_below(entry.category, query.category):
         return 0.0
-    return _has(entry.takes, query.takes) * _has(entry.gives, query.gives)
+    given, taken = _has(entry.gives, query.gives), _has(entry.linked, query.takes)
+    both = query.takes and query.gives and query.takes.casefold() != query.gives.casefold()
+    passes = bool(both and _has(entry.needed - {ANY}, query.gives))
+    if taken < 1 and _has(entry.takes, query.takes) == 1:
+        # A setting of what passes the other type on makes nothing of it.
+        taken = max(taken, 0.0 if passes else WIDGET)
+    return taken * given * (PASSES if passes else 1.0)
 
 
 def _is_below(category: tuple[str, ...], wanted: str) -> bool:
@@ -189,4 +201,6 @@ def _as_a_whole(entry: Entry, whole: str) -> float:
         return EXACT
     if whole in entry.aliases:
         return EXACT_ALIAS
-    return BEGINS if any(name.startswith(whole) for name in entry.names) else 0.0
+    if any(name.startswith(whole) for name in entry.names):
+        return BEGINS
+    return HOLDS if len(whole) > SHORT and any(whole in name for name in entry.names) else 0.0

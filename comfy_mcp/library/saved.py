@@ -152,8 +152,9 @@ class SavedWorkflows:
                     return "unchanged"
                 if not overwrite:
                     raise WorkflowError(
-                        f"You saved another workflow as {name} before. Choose another name, or say"
-                        " overwrite."
+                        f"You saved another workflow as {name} before, and it stays. Choose another"
+                        f" name; or replace it: save_workflow with overwrite, or edit saved/{name}"
+                        " itself."
                     )
             self._must_fit(name, grant, len(content))
             _write(self._folder, f"{name}.json", content)

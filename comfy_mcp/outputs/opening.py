@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +20,12 @@ __all__ = ["MAX_DECODED", "flat", "opened", "told_size"]
 MAX_DECODED = 40_000_000
 """The most pixels that are decoded: a small file can hold an enormous picture."""
 
+MAX_MEMORY = 16 * 6_144 * 4_096
+"""Bytes that decoding may take at its peak, where a decoder holds more than the picture."""
+
+_WEIGHTS = {"WEBP": 16, "AVIF": 12}
+"""Bytes for each pixel that these decoders take, measured: several canvases, moving or not."""
+
 _READ = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "TIFF", "BMP")
 """What is decoded. Pillow knows more, some of it by running other programs."""
 
@@ -30,6 +38,8 @@ _BROKEN = (
     KeyError,
     IndexError,
     MemoryError,
+    struct.error,
+    zlib.error,
 )
 """What Pillow's decoders raise over a picture that is not whole."""
 
@@ -46,9 +56,9 @@ def opened(data: bytes) -> Generator[Image.Image]:
     try:
         Image.init()
         known = [name for name in _READ if name in Image.OPEN]
-        _check(told_size(data))
+        _check(told_size(data), "WEBP" if data[8:12] == b"WEBP" else None)
         with Image.open(io.BytesIO(data), formats=known) as picture:
-            _check(picture.size)
+            _check(picture.size, picture.format)
             yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise OutputError("The picture is too large to be shown here; open its url.") from error
@@ -70,8 +80,9 @@ def told_size(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _check(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MAX_DECODED:
+def _check(size: tuple[int, int], form: str | None) -> None:
+    weight = _WEIGHTS.get(form or "")
+    if size[0] * size[1] > min(MAX_DECODED, MAX_MEMORY // weight if weight else MAX_DECODED):
         raise OutputError(
             f"The picture is {size[0]}x{size[1]}, too large to be shown here; open its url."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from comfy_mcp.oversight.errands import errand
 from comfy_mcp.oversight.gauge import duration, number
 from comfy_mcp.oversight.values import mapping, objects
 from comfy_mcp.quoting import name, plain, quote
@@ -67,16 +68,17 @@ def summary(row: ApprovalRow) -> str:
         return f"the agent asks: {quote(facts.get('action', ''), GLANCE).in_marks}"
     if "graph" in facts or "workflow" in facts:
         size = ", ".join([*_size(mapping(facts.get("graph"))), gpu_time(facts)])
-        times = f", {runs} times" if (runs := runs_of(facts)) else ""
+        times = f", {runs} times, the largest of them" if (runs := runs_of(facts)) else ""
         return f"run {workflow_in_words(facts)}{times}: {size}"
     touched = [target_in_words(one) for one in objects(facts.get("targets"))]
-    if touched:
+    if touched and errand(row) is None:
         left = facts.get("targets_left_out")
         count = len(touched) + (left if isinstance(left, int) and left > 0 else 0)
         if count > 1:
             return f"{plain(row.tool)}: {count} jobs: {touched[0]} and {count - 1} more"
         return f"{plain(row.tool)}: {touched[0]}"
-    return plain(row.tool)
+    plainly = errand(row)
+    return f"{plain(row.tool)}: {plainly.what}" if plainly else plain(row.tool)
 
 
 def heading(row: ApprovalRow) -> str:
@@ -125,7 +127,8 @@ def gpu_time(facts: Mapping[str, Any]) -> str:
     """How long such a job takes, by those before it."""
     seconds = facts.get("estimate_s")
     if isinstance(seconds, int | float) and seconds >= 0:
-        return f"about {duration(round(seconds * 1000))} of GPU time"
+        together = " for all of them" if runs_of(facts) else ""
+        return f"about {duration(round(seconds * 1000))} of GPU time{together}"
     return "GPU time not known"
 
 

@@ -8,9 +8,11 @@ have chosen, are short and stand with the facts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from comfy_mcp.errors import WorkflowError
+from comfy_mcp.oversight.errands import FILE, errand, tells_file
 from comfy_mcp.oversight.glance import summary
 from comfy_mcp.oversight.telling import lines
 from comfy_mcp.oversight.values import items, mapping, objects
@@ -41,7 +43,7 @@ LONG_NUMBER = 18
 
 FACTS = (
     *("tool", "class", "workflow", "title", "graph", "front", "estimate_s", "queue", "inputs"),
-    *("targets", "targets_left_out", "host", "place", "policy_files", "urgency"),
+    *("targets", "targets_left_out", "host", "place", "policy_files", "urgency", "runs"),
 )
 """Facts of a row that are no free text of an agent."""
 
@@ -56,8 +58,9 @@ def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str,
     the request has ended.
     ``inputs`` are those of a graph that the agent wrote, by ``NODE.input``.
     ``lines`` are the facts as ``[label, text]``, for people; ``summary`` is one line.
+    ``errand`` is ``{"act", "what", "words"}`` for a call that runs nothing (see `errands`).
     """
-    decided = row.decided_ms
+    decided, plainly = row.decided_ms, errand(row)
     most, side = (MOST_WHOLE, MOST_WHOLE) if full else (MOST_TEXT, MOST_NAME)
     room = whole if full else bounded
     return {
@@ -83,6 +86,7 @@ def as_object(row: ApprovalRow, now_ms: int, *, full: bool = False) -> dict[str,
             {"rule": plain(rule), "reason": plain(words, most)}
             for rule, words in mapping(row.facts.get("asks")).items()
         ],
+        "errand": None if plainly is None else asdict(plainly),
         "facts": {key: room(row.facts[key]) for key in FACTS if key in row.facts},
         "agent_words": agent_words(row, most, WHOLE_WORDS if full else MOST_WORDS),
         "by": bounded(row.by),
@@ -116,6 +120,8 @@ def agent_words(
     written = list(literals(row.payload))
     own = {name for name, _, _ in written}
     lists = {key: list(mapping(facts.get(key)).items()) for key in PARTS if key != "inputs"}
+    if tells_file(row):
+        lists["args"] = [one for one in lists["args"] if one[0] != FILE]
     # What a person changed in the agent's own graph stands there already.
     lists["values"] = [one for one in lists["values"] if one[0] not in own]
     named = {

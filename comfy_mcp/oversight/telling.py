@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from comfy_mcp.oversight.errands import errand
 from comfy_mcp.oversight.gauge import duration
 from comfy_mcp.oversight.glance import (
     GLANCE,
@@ -118,7 +119,9 @@ def _what(row: ApprovalRow, _look: Look) -> Iterator[Line]:
         title = f" ({quote(facts['title'], GLANCE).in_marks})" if facts.get("title") else ""
         yield "workflow", f"{workflow_in_words(facts)}{title}"
     if runs := runs_of(facts):
-        yield "RUNS", f"{runs}: one yes lets all of them through; told is the largest of them"
+        yield "RUNS", f"{runs}: one yes lets all through; nodes, steps and size are of the largest"
+    if (plainly := errand(row)) is not None:
+        yield plainly.act.lower(), f"{plainly.what}: {plainly.words}"
 
 
 def _graph(row: ApprovalRow, look: Look) -> Iterator[Line]:

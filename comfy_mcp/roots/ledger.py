@@ -57,23 +57,24 @@ class Ledger:
 
     def wrote(self, root: Path, path: str, sha256: str, grant: str) -> bool:
         """Whether *grant* put exactly these bytes at *path* below *root*."""
-        note = self._note(root, path)
-        try:
-            with note.open("rb") as file:
-                known: object = json.loads(file.read(_MOST))
-        except (OSError, ValueError):
-            return False
-        told = cast("dict[str, Any]", known) if isinstance(known, dict) else {}
+        told = self._told(root, path)
         return (told.get("sha256"), told.get("grant")) == (sha256, grant)
 
-    def note(self, root: Path, path: str, sha256: str, grant: str) -> None:
-        """Write down that *grant* put these bytes there.
+    def manifest(self, root: Path, path: str) -> str | None:
+        """The list below *root* that has what was last put at *path*, if one was named then."""
+        found = self._told(root, path).get("manifest")
+        return found if isinstance(found, str) else None
+
+    def note(
+        self, root: Path, path: str, sha256: str, grant: str, manifest: str | None = None
+    ) -> None:
+        """Write down that *grant* put these bytes there, and which list below *root* has them.
 
         Raises:
             StateError: the state folder cannot be used.
         """
         place = self._note(root, path)
-        told = {"path": path, "sha256": sha256, "grant": grant}
+        told = {"path": path, "sha256": sha256, "grant": grant, "manifest": manifest}
         aside = place.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,6 +83,14 @@ class Ledger:
             aside.replace(place)
         except OSError as error:
             raise _unusable(error) from error
+
+    def _told(self, root: Path, path: str) -> dict[str, Any]:
+        try:
+            with self._note(root, path).open("rb") as file:
+                known: object = json.loads(file.read(_MOST))
+        except (OSError, ValueError):
+            return {}
+        return cast("dict[str, Any]", known) if isinstance(known, dict) else {}
 
     def _note(self, root: Path, path: str) -> Path:
         with contextlib.suppress(OSError):

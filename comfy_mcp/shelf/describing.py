@@ -27,6 +27,9 @@ MOST_OUTPUTS = 20
 MOST_VALUE = 200
 PLACEHOLDER = "PARAM_"
 MOST_WORDS = 1_000
+ANY = {"description": "NODE_ID.input: any other value that stands in a node"}
+"""As JSON Schema: what a workflow of the caller's own takes besides its parameters."""
+
 MOST_CHARS = 9_000
 """Of the parameters: the whole stays below 20,000."""
 
@@ -156,9 +159,12 @@ def _about(
     runnable: bool | None = None,
 ) -> Described:
     split = source_of(name)
+    source = split[0] if split else Source.LIBRARY
+    if parameters is not None and source is Source.SAVED:
+        parameters = {**parameters, "additionalProperties": ANY}
     return Described(
         name=name,
-        source=split[0] if split else Source.LIBRARY,
+        source=source,
         title=draft.manifest.title,
         description=_cut(draft.manifest.description, MOST_WORDS) or None,
         parameters=parameters,

@@ -35,6 +35,7 @@ class Measure:
 
 AMPLE = Measure(choices=30, words=400, default=600)
 _COMMENT = 60
+_ENDS = frozenset(".!?:;\u2026\u3002")
 _SCANT = (AMPLE, Measure(12, 160, 200), Measure(4, 80, 60), Measure(0, 30, 20))
 
 
@@ -109,7 +110,7 @@ def _property(
     if parameter.type in {"string", "choice"}:
         told |= _choices(parameter, specs, words, measure)
     if parameter.type == "image":
-        told["description"] += " upload_input puts one there."
+        told["description"] = f"{_sentence(words)}upload_input puts one there."
     return told
 
 
@@ -125,6 +126,12 @@ def _default(parameter: Parameter, measure: Measure) -> dict[str, Any]:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."
+
+
+def _sentence(words: str) -> str:
+    """*words* with an end, so that another sentence can stand behind them."""
+    ended = words.rstrip()
+    return f"{ended}{'' if ended[-1:] in _ENDS else '.'} " if ended else ""
 
 
 def _range(parameter: Parameter, specs: list[InputSpec]) -> dict[str, Any]:
@@ -149,13 +156,13 @@ def _choices(
     if known is None:
         return {}
     if not known:
-        return {"description": f"{words} This ComfyUI has none."}
+        return {"description": f"{_sentence(words)}This ComfyUI has none."}
     if len(known) <= measure.choices:
         return {"enum": known}
     folder = next((folder for folder, _ in specs if folder), "")
     hint = f"list_models(folder={folder!r}) finds them" if folder else "describe_node lists them"
     examples = {"examples": known[: measure.choices]} if measure.choices else {}
-    return {"description": f"{words} One of {len(known)}; {hint}.", **examples}
+    return {"description": f"{_sentence(words)}One of {len(known)}; {hint}.", **examples}
 
 
 def _specs(

@@ -10,7 +10,7 @@ from comfy_mcp.errors import HostError, WorkflowError
 from comfy_mcp.library import Done, Draft, Library, SavedWorkflows, Source, read_draft, source_of
 from comfy_mcp.shelf.found import Found, found_in
 from comfy_mcp.shelf.listing import Entry
-from comfy_mcp.workflow import nearest, shown
+from comfy_mcp.workflow import listed, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ class Shelf:
             raise WorkflowError(_no_name(name))
         source, rest = split
         if source is Source.LIBRARY:
-            return await anyio.to_thread.run_sync(self._library.draft, name)
+            return await anyio.to_thread.run_sync(self._of_name, name, grant)
         if source is Source.SAVED:
             if grant is None:
                 raise WorkflowError(f'There is no workflow "{shown(name)}".')
@@ -130,6 +130,29 @@ class Shelf:
             StateError: the folder cannot be used.
         """
         self._saved.delete(name, grant)
+
+    def names(self, grant: str) -> tuple[str, ...]:
+        """What *grant* can run by name without asking ComfyUI. Reads files.
+
+        Raises:
+            WorkflowError: a folder of the library cannot be read.
+            StateError: the folder of saved workflows cannot be used.
+        """
+        own = (f"{Source.SAVED}/{name}" for name in self._saved.names(grant))
+        return (*self._library.names(), *own)
+
+    def _of_name(self, name: str, grant: str | None) -> Draft:
+        """The library's workflow *name*; if there is none, the error names what *grant* saved."""
+        try:
+            return self._library.draft(name)
+        except WorkflowError as error:
+            own = () if grant is None or self._library.has(name) else self._saved.names(grant)
+            if not own:
+                raise
+            close = nearest(name, own)
+            whole = [f"{Source.SAVED}/{one}" for one in ([close] if close else own)]
+            hint = f'Did you mean "{whole[0]}"?' if close else f"You saved: {listed(whole)}."
+            raise WorkflowError(f"{error} {hint}") from error
 
     def _of_library(self) -> tuple[list[Entry], list[str]]:
         try:

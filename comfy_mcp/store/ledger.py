@@ -1,8 +1,7 @@
-"""Charges inside one transaction: does an admission fit, taking what it takes, giving it back."""
+"""Charges inside one transaction: taking what an admission takes, giving it back, waiting."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,15 +11,14 @@ from comfy_mcp.store.arithmetic import (
     rolling_wait,
     rolling_wait_from_newest,
 )
-from comfy_mcp.store.protocol import UNIT, Admission, Charge, Full, Refund, SlotCap, Use
+from comfy_mcp.store.protocol import UNIT, Admission, Charge, Refund, SlotCap, Use
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
 
     from comfy_mcp.store.head import Head
 
-__all__ = ["Used", "peek", "prune", "refusal", "settle", "take"]
+__all__ = ["Used", "peek", "prune", "room", "settle", "take"]
 
 _PRUNED_AT_ONCE = 16
 _PER_MS = UNIT // 1000
@@ -54,26 +52,6 @@ _GIVEN_BACK = {
 
 Used = Callable[["sqlite3.Connection", Charge, int], int]
 """What the account of a charge holds at a time: `totals.roll` writes, `totals.used` only reads."""
-
-
-def refusal(
-    connection: sqlite3.Connection,
-    admissions: Sequence[Admission],
-    now_ms: int,
-    *,
-    used: Used = totals.roll,
-) -> tuple[int, Full] | None:
-    """Why *admissions* do not fit at *now_ms*, and how many of the first do; None if all do.
-
-    Each has to fit after those before it. Told is the charge with the longest wait, else a slot.
-    """
-    charges = list(_full_charges(connection, admissions, now_ms, used))
-    slot = next(_full_slots(connection, admissions), None)
-    found = [*charges, *([] if slot is None else [slot])]
-    if not found:
-        return None
-    told = max(charges, key=lambda one: _wait(one[1]))[1] if charges else found[0][1]
-    return min(index for index, _ in found), told
 
 
 def take(connection: sqlite3.Connection, admission: Admission, head: Head) -> Head:
@@ -121,51 +99,13 @@ def peek(connection: sqlite3.Connection, cause: Charge | SlotCap, now_ms: int) -
         held = journal.slots_used(connection, cause)
         return Use(cause, held, 0 if held < cause.most else None)
     used = totals.used(connection, cause, now_ms)
-    return Use(cause, used, _room(connection, cause, used, cause.amount, now_ms))
+    return Use(cause, used, room(connection, cause, used, cause.amount, now_ms))
 
 
-def _full_charges(
-    connection: sqlite3.Connection, admissions: Sequence[Admission], now_ms: int, used: Used
-) -> Iterator[tuple[int, Full]]:
-    """The charges that do not fit, each with the index of its admission."""
-    asked: Counter[tuple[str, str]] = Counter()
-    for index, admission in enumerate(admissions):
-        for charge in admission.charges:
-            asked[charge.counter, charge.holder] += charge.amount
-        for charge in admission.charges:
-            amount = asked[charge.counter, charge.holder]
-            full = _full(connection, charge, amount, now_ms, used)
-            if full is not None:
-                yield index, full
-
-
-def _full_slots(
-    connection: sqlite3.Connection, admissions: Sequence[Admission]
-) -> Iterator[tuple[int, Full]]:
-    """The caps that leave no slot, each with the index of its admission."""
-    taken: Counter[tuple[str, str]] = Counter()
-    for index, admission in enumerate(admissions):
-        for cap in admission.slots:
-            used = journal.slots_used(connection, cap)
-            if used + taken[cap.host, cap.grant] >= cap.most:
-                yield index, Full(cap, used, None)
-        if admission.job is not None:
-            taken[admission.job.host, admission.job.grant] += 1
-
-
-def _full(
-    connection: sqlite3.Connection, charge: Charge, amount: int, now_ms: int, used: Used
-) -> Full | None:
-    held = used(connection, charge, now_ms)
-    if held + amount <= charge.most:
-        return None
-    return Full(charge, held, _room(connection, charge, held, amount, now_ms))
-
-
-def _room(
+def room(
     connection: sqlite3.Connection, charge: Charge, used: int, amount: int, now_ms: int
 ) -> int | None:
-    """How long until *amount* more fits."""
+    """How long until *amount* more fits into what *charge* counts in, of which *used* is gone."""
     if charge.calendar:
         return calendar_wait(used, amount, charge.most, charge.window_ms, now_ms)
     window = {"amount": amount, "most": charge.most, "window_ms": charge.window_ms}
@@ -175,7 +115,3 @@ def _room(
         return rolling_wait_from_newest(newest_first, now_ms=now_ms, **window)
     oldest_first = totals.oldest_first(connection, charge, now_ms)
     return rolling_wait(oldest_first, used=used, now_ms=now_ms, **window)
-
-
-def _wait(full: Full) -> tuple[bool, int]:
-    return full.retry_after_ms is None, full.retry_after_ms or 0

@@ -24,7 +24,8 @@ from comfy_mcp.store import (
 )
 from comfy_mcp.store.asked import MOST_PAYLOAD, TooLarge
 from comfy_mcp.store.database import Database
-from comfy_mcp.store.ledger import peek, refusal
+from comfy_mcp.store.fitting import refusal
+from comfy_mcp.store.ledger import peek
 from comfy_mcp.store.protocol import (
     FINAL,
     Admitted,
@@ -115,14 +116,14 @@ class SqliteStore(Store):
 
         return await self._worker.run(work)
 
-    async def would_fit(self, admissions: tuple[Admission, ...]) -> tuple[int, Full] | None:
+    async def would_fit(self, admissions: tuple[Admission, ...]) -> TogetherRefused | None:
         """How many of *admissions* fit together, and what leaves no room; None if all do."""
         now_ms = admissions[0].now_ms
 
-        def work(connection: sqlite3.Connection) -> tuple[int, Full] | None:
+        def work(connection: sqlite3.Connection) -> TogetherRefused | None:
             last_ms = head.read(connection).seen(now_ms).last_ms
             found = refusal(connection, admissions, last_ms, used=totals.used)
-            return None if found is None else (found[0], for_caller(found[1], last_ms - now_ms))
+            return for_caller(found, last_ms - now_ms)
 
         return await self._read(work)
 

@@ -92,9 +92,14 @@ class RepeatedSweep:
 class TogetherRefused:
     """Nothing was taken nor written: the first *index* admissions would fit, the next one not.
 
-    *answer* is what all of them together are refused by; the wait of a `Full` one suffices for all,
-    and *used* in it is what was taken before any of them.
+    *answer* is what all of them together are refused by. For a `Full` one *alone* tells how many,
+    the first ones, would fit if nothing else had been taken. If those are all, waiting helps:
+    *answer* is what lets the fewest in now, with the longest wait of all charges, whatever its
+    cause (None: only slots are missing). If not, it is what lets the fewest in even then. *used* in
+    it is what was taken before any of them; *slot* is the cap that leaves too few slots now.
     """
 
     index: int
     answer: Repeated | Full | Frozen | Cooling | Unapproved
+    alone: int | None = None
+    slot: Full | None = None

@@ -11,7 +11,7 @@ from comfy_mcp.store.swept import (
     SweepRow,
     TogetherRefused,
 )
-from comfy_mcp.store.values import Admission, Full, JobRow
+from comfy_mcp.store.values import Admission, JobRow
 
 __all__ = ["Together"]
 
@@ -34,7 +34,7 @@ class Together(Protocol):
         """
         ...
 
-    async def would_fit(self, admissions: tuple[Admission, ...]) -> tuple[int, Full] | None:
+    async def would_fit(self, admissions: tuple[Admission, ...]) -> TogetherRefused | None:
         """How many of *admissions* fit together, and what leaves no room; None if all do.
 
         As `admit_together` would find charges and slots; takes nothing, and looks at nothing else.

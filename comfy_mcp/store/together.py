@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comfy_mcp.store import approvals, journal, ledger, standing, sweeps, texts, trail
+from comfy_mcp.store import approvals, fitting, journal, ledger, standing, sweeps, texts, trail
 from comfy_mcp.store.journal import Place
 from comfy_mcp.store.protocol import (
     Admission,
@@ -88,9 +88,9 @@ def admit(
         if isinstance(yes, Unapproved):
             return head, TogetherRefused(index, yes)
         yeses.append(yes)
-    full = ledger.refusal(connection, [one.admission for one in whole.ones], now_ms)
-    if full is not None:
-        return head, TogetherRefused(full[0], for_caller(full[1], ahead_ms))
+    refused = fitting.refusal(connection, [one.admission for one in whole.ones], now_ms)
+    if refused is not None:
+        return head, for_caller(refused, ahead_ms)
     return _take(connection, head, whole, yeses), AdmittedTogether(now_ms)
 
 

@@ -149,12 +149,9 @@ async def _numbers(app: App, caller: Caller, _typed: str, known: Mapping[str, st
     return [str(number) for number in range(len(await jobs.files(prompt_id)))]
 
 
-async def _workflows(
-    app: App, _caller: Caller, _typed: str, _known: Mapping[str, str]
-) -> list[str]:
+async def _workflows(app: App, caller: Caller, _typed: str, _known: Mapping[str, str]) -> list[str]:
     """What can be run by name without asking ComfyUI."""
-    names = await anyio.to_thread.run_sync(app.library.names)
-    return list(names)
+    return list(await anyio.to_thread.run_sync(app.shelf.names, caller.grant))
 
 
 async def _nodes(app: App, caller: Caller, typed: str, _known: Mapping[str, str]) -> list[str]:

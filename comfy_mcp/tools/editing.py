@@ -10,6 +10,7 @@ import anyio
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from comfy_mcp.errors import WorkflowError
+from comfy_mcp.library import Source
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.checked import checked, near_names
 from comfy_mcp.tools.library import save_workflow
@@ -35,6 +36,11 @@ OPERATIONS = (
     "All or none. add: class_type, inputs?, node? (new id), title?; set: node, input, value;"
     " connect: node, input, from (node), output? (slot or name); replace: node, class_type,"
     ' inputs?; disconnect, remove, title. inputs link as ["ID", SLOT]; defaults are filled in'
+)
+
+
+EMPTY = Found(
+    severity="error", what="The graph is empty: there is nothing to run.", fix="Add nodes to it."
 )
 
 
@@ -88,13 +94,15 @@ async def edit_workflow(
         ok=found is not None and found.sound,
         graph=graph if save_as is None else None,
         added=list(done.added),
-        problems=[] if found is None else found_in(found.problems[:FEW]),
+        problems=[EMPTY] if found is None else found_in(found.problems[:FEW]),
         more_problems=None if found is None else _more(found),
         notes=[one[:WORDS] for one in (*base.notes, *done.notes)[:20]] or None,
     )
     if save_as is None:
         return shown
-    saved = await _saved(app, caller, save_as, base, done)
+    # Only what was edited is replaced: another of that name may be what somebody still needs.
+    same = workflow == f"{Source.SAVED}/{save_as}"
+    saved = await _saved(app, caller, save_as, base, done, overwrite=same)
     return shown.model_copy(update={"saved": saved})
 
 
@@ -143,7 +151,9 @@ async def _edited(
     return done, await checked(app, jobs, done.graph, schemas)
 
 
-async def _saved(app: App, caller: Caller, name: str, base: _Base, done: Edited) -> str:
+async def _saved(
+    app: App, caller: Caller, name: str, base: _Base, done: Edited, *, overwrite: bool
+) -> str:
     """Keep the result as save_workflow does, by its own leave; the name to run it by."""
     if not app.gate.listed(caller.identity, SAVE):
         raise WorkflowError("save_as: you have no save_workflow, so the graph was not kept.")
@@ -155,7 +165,7 @@ async def _saved(app: App, caller: Caller, name: str, base: _Base, done: Edited)
         "parameters": _parameters(base.manifest, done.graph),
         "title": None if base.manifest is None else base.manifest.title,
         "description": "" if base.manifest is None else base.manifest.description,
-        "overwrite": True,
+        "overwrite": overwrite,
     }
     saved = await save_workflow(app, replace(caller, tool=SAVE, args=args), **args)
     return saved.name

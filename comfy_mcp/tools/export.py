@@ -29,7 +29,7 @@ class Exported(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     path: Annotated[str, Field(description="Relative to the opened folder")]
-    root: Annotated[str | None, Field(description="That folder, if several are open")] = None
+    root: Annotated[str, Field(description="That folder on this machine")]
     format: str
     bytes: int
     width: int | None = None
@@ -85,7 +85,7 @@ async def export_output(
         async with app.pictures:
             raw = await _raw(app, found)
             done = await anyio.to_thread.run_sync(exported, raw, order, ledger)
-    return _told(done, roots, order)
+    return _told(done, order)
 
 
 async def _raw(app: App, found: Found) -> Raw:
@@ -96,12 +96,12 @@ async def _raw(app: App, found: Found) -> Raw:
     return Raw(await jobs.host.view(file, limit=MOST_BYTES), file.filename)
 
 
-def _told(done: Done, roots: Roots, order: Order) -> Exported:
+def _told(done: Done, order: Order) -> Exported:
     written = done.written
     size: tuple[Any, Any] = done.size or (None, None)
     return Exported(
         path=written.place.path,
-        root=str(written.place.root) if len(roots.paths) > 1 else None,
+        root=str(written.place.root),
         format=done.format.lower(),
         bytes=written.bytes,
         width=size[0],

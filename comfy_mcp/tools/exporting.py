@@ -133,9 +133,31 @@ def exported(raw: Raw, order: Order, ledger: Ledger) -> Done:
         put(place, io.BytesIO(made.data), how) as written,
         _listing(order, written, made),
     ):
-        if not written.existed:
-            ledger.note(root, written.place.path, written.sha256, order.grant)
-    return Done(written, made.form, made.size, made.notes)
+        notes = (*made.notes, *_noted(order, written, ledger))
+    return Done(written, made.form, made.size, notes)
+
+
+def _noted(order: Order, written: Written, ledger: Ledger) -> tuple[str, ...]:
+    """Write down what was written; a note if the list of an earlier call has old numbers of it."""
+    root, path, digest = written.place.root, written.place.path, written.sha256
+    named = order.manifest.path if order.manifest else None
+    if written.existed:
+        # What was there may be a person's: it becomes nobody's by being the same.
+        if named is not None and ledger.wrote(root, path, digest, order.grant):
+            ledger.note(root, path, digest, order.grant, named)
+        return ()
+    before = ledger.manifest(root, path)
+    ledger.note(root, path, digest, order.grant, named or before)
+    if before in {None, named} or not _is_there(order.to, before or ""):
+        return ()
+    return (f"{before} has the numbers of the earlier file: name it as manifest, they are noted.",)
+
+
+def _is_there(to: Place, path: str) -> bool:
+    try:
+        return _read(replace(to, parts=tuple(path.split("/")), folder=False)) is not None
+    except RootError:
+        return False
 
 
 @contextmanager
@@ -234,9 +256,14 @@ def _name(raw: Raw, made: _Made, wanted: str) -> str:
     if dot and known in _KNOWN:
         raise OutputError(
             f"{shown(wanted)} says .{ending}, and the file is {made.form}: end the name with"
-            f" .{made.ending}, or leave the ending out."
+            f" .{made.ending}, or leave the ending out.{_choices(made)}"
         )
     return f"{wanted}.{made.ending}"
+
+
+def _choices(made: _Made) -> str:
+    """What else a picture can become."""
+    return f" Pictures can become {', '.join(FORMATS)}." if made.size else ""
 
 
 _KNOWN = frozenset(

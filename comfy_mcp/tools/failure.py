@@ -12,11 +12,10 @@ import logging
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
-from pydantic import ValidationError
 
 from comfy_mcp.errors import ComfyMCPError, Refused, StateError
 
-__all__ = ["DENIAL", "ERROR", "failure", "faults_in", "payload", "told", "words_of"]
+__all__ = ["DENIAL", "ERROR", "failure", "payload", "told", "words_of"]
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +60,3 @@ def told(words: str, key: str, body: dict[str, Any]) -> CallToolResult:
         is_error=True,
         _meta={key: body},
     )
-
-
-def faults_in(error: ValidationError) -> str:
-    """What is wrong with arguments: names and reasons, not the values."""
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return "; ".join(faults[:5])

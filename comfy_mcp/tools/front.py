@@ -41,7 +41,8 @@ from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.completing import Completer
 from comfy_mcp.tools.eliciting import ASK_SECONDS, within
 from comfy_mcp.tools.eras import Eras
-from comfy_mcp.tools.failure import ERROR, failure, faults_in, payload, told, words_of
+from comfy_mcp.tools.failure import ERROR, failure, payload, told, words_of
+from comfy_mcp.tools.faults import faults_in
 from comfy_mcp.tools.look import read_output
 from comfy_mcp.tools.naming import with_whole_names
 from comfy_mcp.tools.own_tools import OwnTool, tools_of

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["NodePage", "anything", "found_nodes", "perhaps"]
 
 MOST_CATEGORIES = 15
+ALL_DENIED = "The policy denies all of these."
 
 
 class NodePage(BaseModel):
@@ -46,19 +47,20 @@ def found_nodes(index: Index, asked: Query, allowed: Permitted, begin: int, limi
     """At most *limit* classes from number *begin* on; what is about all only with the first."""
     found = search(index, asked, allowed.node)
     rows = [
-        row(entry.schema, allowed=allowed.node(entry.schema))
+        row(entry.schema, allowed=allowed.node(entry.schema), kind=asked.takes)
         for entry in found.entries[begin : begin + limit]
     ]
     shown, _ = page(rows, 0, limit, lambda one: len(one.model_dump_json(exclude_none=True)) + 1)
     end, total = begin + len(shown), len(found.entries)
     first = begin == 0
+    way = _path(index, asked, allowed) if first else None
     return NodePage(
         nodes=shown,
         total=total,
         next_cursor=str(end) if end < total else None,
         categories=_categories(found, asked.category) if first and end < total else None,
-        path=_path(index, asked, allowed) if first else None,
-        note=_note(index, asked, found) if first else None,
+        path=way,
+        note=_note(index, asked, found, way, allowed) if first else None,
     )
 
 
@@ -87,11 +89,17 @@ def _path(index: Index, asked: Query, allowed: Permitted) -> list[str] | None:
     return [f"{step.before} -> {name_as_it_is(step.class_type)} -> {step.after}" for step in steps]
 
 
-def _note(index: Index, asked: Query, found: Found) -> str | None:
+def _note(
+    index: Index, asked: Query, found: Found, way: list[str] | None, allowed: Permitted
+) -> str | None:
     """What was taken for something else, or why nothing was found."""
     if found.entries:
         words = ", ".join(f"{quoted(word)} as {quoted(as_)}" for word, as_ in found.meant.items())
-        return f"Taken {words}." if words else None
+        denied = not any(allowed.node(entry.schema) for entry in found.entries)
+        told = (f"Taken {words}." if words else "", ALL_DENIED if denied else "")
+        return " ".join(filter(None, told)) or None
+    if way:
+        return "No single node does it: path does."
     hints = [
         f"no type {quoted(kind)} here{perhaps(near(kind, index.kinds))}"
         for kind in (asked.takes, asked.gives)

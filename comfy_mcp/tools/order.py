@@ -108,7 +108,7 @@ class Order:
 
         # Of an inline graph a person is to see, and may change, all that the agent wrote into it.
         manifest = None if self.workflow == INLINE else self.manifest
-        return frozen(
+        kept = frozen(
             self.filled,
             workflow=self.workflow,
             base=self.base,
@@ -116,6 +116,8 @@ class Order:
             prefix=self.prefix,
             front=self.front,
         )
+        # What the name means may be something else by the time it is run.
+        return {**kept, "digest": self.digest}
 
 
 async def ordered(
@@ -209,13 +211,16 @@ async def referred(
 def _filled(
     app: App, order: Order, source: Source, files: Mapping[str, str], prefix: Prefix | None
 ) -> Order:
-    from comfy_mcp.workflow.inline import fill_inline  # noqa: PLC0415 - start-up stays light
+    from comfy_mcp.workflow.inline import fill_inline, fill_whole  # noqa: PLC0415 - start-up stays light
     from comfy_mcp.workflow.references import with_files  # noqa: PLC0415 - start-up stays light
 
     base, params = with_files(source.graph, files), order.params
-    if source.manifest is not None and source.whole:
+    if source.manifest is not None and source.whole and not source.open:
         filled = fill(base, source.manifest, params, draw_seed=app.draw_seed, files=files)
         manifest: Manifest | None = source.manifest
+    elif source.manifest is not None and source.whole:
+        made = fill_whole(base, source.manifest, params, draw_seed=app.draw_seed, files=files)
+        filled, base, manifest = made.filled, made.base, made.manifest
     else:
         made = fill_inline(
             base,
@@ -224,7 +229,7 @@ def _filled(
             files=files,
             schemas=source.schemas,
             known=source.manifest,
-            nodes=source.name == INLINE,
+            nodes=source.open,
         )
         filled, base, manifest = made.filled, made.base, made.manifest
     if prefix is not None:
@@ -261,10 +266,14 @@ def thawed(order: Order, payload: Mapping[str, Any], row: ApprovalRow) -> Order:
         placed=dict(payload.get("placed") or {}),
     )
     now = {name: filled.told[name] for name in changes if name in filled.told}
+    # Where nobody wrote it down, it is that of nothing: the run is then no workflow's by name.
+    known = str(payload.get("digest") or "")
     return replace(
         order,
         filled=filled,
         workflow=payload["workflow"],
+        manifest=order.manifest if known == order.digest else None,
+        digest=known,
         front=bool(payload["front"]),
         changed=_told(row),
         params={**order.params, **now},

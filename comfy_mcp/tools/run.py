@@ -17,6 +17,7 @@ from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.cancelling import NO_LEAVE, OnCancel, Underway, may_stop, stop_if_cancelled
 from comfy_mcp.tools.hints import with_next
 from comfy_mcp.tools.ids import PromptId
+from comfy_mcp.tools.misspelt import suggesting
 from comfy_mcp.tools.order import Order, ordered
 from comfy_mcp.tools.run_matter import RunMatter
 
@@ -105,17 +106,18 @@ async def run_workflow(
     call = await matter.judged()
     job = order.job(jobs.label)
     warnings = [] if on_cancel == "keep" or may_stop(app, caller) else [NO_LEAVE]
-    with stop_if_cancelled(app, caller, on_cancel, job) as underway:
-        async with app.gate.admit(call, matter) as granted:
-            warnings += await _submitted(app, jobs, matter.order, granted, underway)
-        prompt_id = underway.prompt_id or job.prompt_id
-        # A client that times out has read at least this, and can ask get_job.
-        await caller.say(0.0, f"submitted as {prompt_id}")
-        left = max(0.0, wait_seconds - (asyncio.get_running_loop().time() - began))
-        waiting = jobs.wait(prompt_id, caller.grant, left, caller.tell)
-        done = await _unless_refused(waiting, underway.submitting, job)
-        if done.status in {"pending", "in_progress"} and not _answered(underway.submitting):
-            warnings.append(UNANSWERED)
+    async with suggesting(jobs):
+        with stop_if_cancelled(app, caller, on_cancel, job) as underway:
+            async with app.gate.admit(call, matter) as granted:
+                warnings += await _submitted(app, jobs, matter.order, granted, underway)
+            prompt_id = underway.prompt_id or job.prompt_id
+            # A client that times out has read at least this, and can ask get_job.
+            await caller.say(0.0, f"submitted as {prompt_id}")
+            left = max(0.0, wait_seconds - (asyncio.get_running_loop().time() - began))
+            waiting = jobs.wait(prompt_id, caller.grant, left, caller.tell)
+            done = await _unless_refused(waiting, underway.submitting, job)
+            if done.status in {"pending", "in_progress"} and not _answered(underway.submitting):
+                warnings.append(UNANSWERED)
     warned = done.model_copy(update={"warnings": [*done.warnings, *warnings]})
     return with_next(warned, app, caller)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from comfy_mcp.errors import HostError, WorkflowError
+from comfy_mcp.library import Source as Kept
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.workflow import Graph, Manifest, parse_graph
 from comfy_mcp.workflow.origin import INLINE
@@ -23,6 +24,9 @@ __all__ = ["Source", "settled_early", "source_of"]
 
 NOTHING = "Name a workflow, give a graph, or repeat a job with from_prompt_id: nothing was run."
 BOTH = "Give workflow or from_prompt_id, not both: nothing was run."
+
+SAVED = f"{Kept.SAVED}/"
+"""How names of what agents saved begin."""
 
 MOST_SHOWN = 60
 MOST_NAMED = 8
@@ -47,6 +51,14 @@ class Source:
     schemas: Schemas | None = None
     again: str | None = None
     base: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether any value in a node may be given by ``NODE.input``: the graph is an agent's own.
+
+        What the operator or ComfyUI keeps takes what it says that it takes.
+        """
+        return self.name == INLINE or self.name.startswith(SAVED)
 
     def reused(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """What a repeat takes over, in words."""

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from comfy_mcp.errors import JobNotFound, WorkflowError
 from comfy_mcp.guard.call import Granted
+from comfy_mcp.outputs.seen import MOST_FRAMES
 from comfy_mcp.store.protocol import NewSweep, SweepRow
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.ids import PromptId
@@ -224,7 +225,16 @@ def _next(table: Sweep, found: Sequence[Job], app: App, caller: Caller) -> str |
     if table.counts.keys() & {"pending", "in_progress"} and may("get_sweep"):
         return f'Not finished: get_sweep("{table.sweep_id}", wait_seconds=40)'
     pictures = [out.uri for job in found for out in job.outputs if out.kind == "image"]
-    return f'See one: view_output("{pictures[0]}")' if pictures and may("view_output") else None
+    return _see(pictures) if pictures and may("view_output") else None
+
+
+def _see(pictures: Sequence[str]) -> str:
+    """Few pictures stand on one sheet; of many the first ones."""
+    if len(pictures) == 1:
+        return f'See it: view_output("{pictures[0]}")'
+    which = "all" if len(pictures) <= MOST_FRAMES else f"the first {MOST_FRAMES}"
+    uris = ", ".join(f'"{uri}"' for uri in pictures[:MOST_FRAMES])
+    return f"See {which} on one sheet: view_output([{uris}])"
 
 
 def _changed(row: SweepRow) -> list[dict[str, Any]]:

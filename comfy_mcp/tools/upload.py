@@ -60,7 +60,7 @@ async def upload_input(
         ),
     ] = None,
 ) -> Uploaded:
-    """Give ComfyUI a picture, mask, sound or video to load; the same file is sent once."""
+    """Give ComfyUI a picture, mask, sound or video to load; under one name it is sent once."""
     jobs = await app.jobs()
     wish = Wish(source, name, kind, mask_for)
     async with gathered(app, caller, wish) as file:

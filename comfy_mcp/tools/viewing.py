@@ -109,7 +109,7 @@ async def single(app: App, found: Found, wanted: Wanted) -> Shown:
 
 
 async def several(app: App, found: tuple[Found, ...], wanted: Wanted) -> Shown:
-    """Many outputs on one sheet, numbered; what cannot be shown is told in the legend.
+    """Many outputs on one sheet, numbered; without any picture there is none.
 
     Raises:
         HostError: ComfyUI does not answer.
@@ -118,7 +118,8 @@ async def several(app: App, found: tuple[Found, ...], wanted: Wanted) -> Shown:
     tile = replace(wanted, side=side, frames=1)
     # One after the other: each whole file takes memory, its tile little.
     looks = [await _looked(app, one, tile) for one in found]
-    tiles = await anyio.to_thread.run_sync(_tiles, looks, side) if wanted.pictures else ()
+    seen = any(look.seen.frames for look in looks)
+    tiles = await anyio.to_thread.run_sync(_tiles, looks, side) if seen else ()
     legend = [
         {"n": number, **_named(look.found.output, _BRIEF), **_line(look)}
         for number, look in enumerate(looks, 1)
@@ -146,7 +147,7 @@ async def _seen(data: bytes, output: Output, wanted: Wanted) -> Seen:
 
 
 def _tiles(looks: list[_Look], side: int) -> tuple[Frame, ...]:
-    """One picture of each, numbered; of what has none, a card with its kind."""
+    """One picture of each, numbered; of what has none among others, a card with its kind."""
     return tuple(
         Frame(
             look.seen.frames[0].picture if look.seen.frames else card(_kind(look), side),

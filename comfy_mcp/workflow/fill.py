@@ -114,7 +114,13 @@ def _flaws(
                 hint = "; leave it out to have the default" if leave else ""
                 yield Flaw(f"Parameter {name} {fault}{hint}.", input_name=name)
         elif parameter.required:
-            yield Flaw(f"Parameter {name} is missing. {parameter.description}", input_name=name)
+            yield Flaw(f"Parameter {name} is missing{_means(parameter)}.", input_name=name)
+
+
+def _means(parameter: Parameter) -> str:
+    """What somebody wrote about it, as a quotation."""
+    words = " ".join(parameter.description.split())
+    return f': "{words}"' if words else ""
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:

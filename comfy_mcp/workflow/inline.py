@@ -7,7 +7,8 @@ named stays as it stands in the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -22,12 +23,15 @@ from comfy_mcp.workflow.parse import parse_graph
 from comfy_mcp.workflow.placeholders import placeholders
 from comfy_mcp.workflow.schema import Schemas
 
-__all__ = ["Inline", "fill_inline", "places"]
+__all__ = ["Inline", "fill_inline", "fill_whole", "places"]
 
 MOST_EXACT = 2**53
 """Whole numbers up to here are the same as numbers with a point."""
 
 LONGEST = 1_000_000
+
+MOST_LIKE = 3
+"""Inputs that are offered for a name that is none."""
 
 _SEEDS = frozenset({"seed", "noise_seed"})
 _KINDS: Mapping[type, Kind] = {
@@ -75,14 +79,44 @@ def fill_inline(
     base = graph if not put else _with(graph, put, files)
     manifest = whole.model_copy(update={"parameters": taken})
     filled = fill(base, manifest, given, draw_seed=draw_seed, files=files)
+    return Inline(_also(filled, put, drawn, files), base, manifest if taken else None)
+
+
+def fill_whole(
+    graph: Graph,
+    manifest: Manifest,
+    params: Mapping[str, object],
+    *,
+    draw_seed: Callable[[], int],
+    files: Mapping[str, str],
+) -> Inline:
+    """*params* put into *graph* as *manifest* says, defaults and all, or by ``NODE.input``.
+
+    Raises:
+        WorkflowError: as `fill_inline`; an input that a parameter fills is no ``NODE.input``.
+    """
+    names = manifest.names
+    put, drawn = _put(graph, names, manifest.parameters, params, draw_seed, nodes=True)
+    base = graph if not put else _with(graph, put, files)
+    given = {name: value for name, value in params.items() if name in names}
+    filled = fill(base, manifest, given, draw_seed=draw_seed, files=files)
+    return Inline(_also(filled, put, drawn, files), base, manifest)
+
+
+def _also(
+    filled: Filled,
+    put: Mapping[str, tuple[str, str, object]],
+    drawn: Sequence[str],
+    files: Mapping[str, str],
+) -> Filled:
+    """*filled* with what was *put* into single nodes."""
     placed = {name: value for name, (_, _, value) in put.items()}
     used = {
         each: files[each] for each in placed.values() if isinstance(each, str) and each in files
     }
-    filled = replace(
+    return replace(
         filled, placed=placed, drawn=(*filled.drawn, *drawn), files={**filled.files, **used}
     )
-    return Inline(filled, base, manifest if taken else None)
 
 
 def _found(
@@ -141,8 +175,9 @@ def _put(
         node, key = _place(graph, name, known, nodes=nodes)
         if (node, key) in filler:
             raise WorkflowError(
-                f"{shown(name)} is filled by the parameter {filler[node, key]}, too: give only one"
-                " of both."
+                f"{shown(name)} is filled by the parameter {filler[node, key]}: give only that"
+                " one.",
+                input_name=shown(name),
             )
         was = graph.nodes[node].inputs[key]
         if value == RANDOM and key in _SEEDS and type(was) is int:
@@ -170,11 +205,28 @@ def _place(graph: Graph, name: str, known: tuple[str, ...], *, nodes: bool) -> t
         names = known
         takes = [*known, "NODE_ID.input"] if nodes else list(known)
         has = f"It takes: {listed(takes)}." if takes else "It takes none."
-    close = nearest(name, names)
-    hint = f' Did you mean "{shown(close)}"?' if close else ""
+    near = nearest(name, names)
+    close = [near] if near else _inputs_like(graph, name) if nodes else []
+    meant = " or ".join(f'"{shown(each)}"' for each in close)
+    hint = f" Did you mean {meant}?" if close else ""
     raise WorkflowError(
         f'There is no parameter "{shown(name)}" here.{hint} {has}', input_name=shown(name)
     )
+
+
+def _inputs_like(graph: Graph, name: str) -> list[str]:
+    """The first few ``NODE.input`` whose input has the word of *name* in it, or is much like it."""
+    word = name.rpartition(".")[2][:64].casefold()
+    values = [
+        (node.id, key)
+        for node in graph.nodes.values()
+        for key, value in node.inputs.items()
+        if type(value) in _KINDS
+    ]
+    keys = list(dict.fromkeys(key for _, key in values))
+    near = [key for key in keys if word and word in key.casefold()]
+    near = near or difflib.get_close_matches(word, keys, n=1)
+    return [f"{node}.{key}" for node, key in values if key in near][:MOST_LIKE]
 
 
 def _fitting(name: str, node: str, key: str, was: object, value: object) -> object:

@@ -10,50 +10,19 @@ import anyio
 import pytest
 
 from comfy_mcp.errors import (
-    Denial,
     Denied,
     HostRejected,
     KeyConflict,
     PermitError,
     RateLimited,
-    Refused,
 )
-from comfy_mcp.guard.gate import Call, Granted
-from comfy_mcp.store.protocol import REFUSALS, UNIT, Freeze
+from comfy_mcp.store.protocol import Freeze
 from comfy_mcp.store.sqlite import SqliteStore
 from comfy_mcp.workflow.facts import Facts
 from tests.guard.gatehouse import HOST, Bench, submit
-from tests.guard.sweeps import BOTH, many, sweep
+from tests.guard.sweeps import BOTH, admitted, denied, held, many, sweep
 
 pytestmark = pytest.mark.anyio
-
-
-async def admitted(bench: Bench, call: Call) -> Granted:
-    async with bench.gate.admit_many(call) as granted:
-        return granted
-
-
-async def held(bench: Bench) -> dict[str, int]:
-    """What was taken of each counter, but for refusals."""
-    accounts = await bench.store.accounts()
-    return {one.counter: one.amount // UNIT for one in accounts if one.counter != REFUSALS}
-
-
-async def denied(bench: Bench, call: Call) -> Denial:
-    """Why all of it was refused; nothing may be left of it but one row."""
-    before = await held(bench), await bench.store.unfinished(host=HOST)
-    rows = len(await bench.rows())
-    with pytest.raises(Refused) as caught:
-        await admitted(bench, call)
-    assert (await held(bench), await bench.store.unfinished(host=HOST)) == before
-    assert call.sweep is not None
-    assert await bench.store.sweep(call.sweep.sweep_id) is None
-    (row,) = (await bench.rows())[rows:]
-    denial = caught.value.denial
-    assert (row["tool"], row["decision"], row["code"]) == ("run_sweep", "deny", denial.code)
-    assert row["decision_id"] == denial.decision_id
-    assert (row["sweep"], row["variants"]) == (call.sweep.sweep_id, len(call.variants))
-    return denial
 
 
 # Let in
@@ -138,9 +107,10 @@ async def test_limits_of_the_run_count_every_run_and_those_of_the_call_count_onc
             "run_sweep": {"limits": [{"counter": "sweeps", **limit}]},
         },
         classes={"execute": {"limits": [{"counter": "starts", **limit}]}},
+        all_tools={"limits": [{"counter": "all", **limit}]},
     )
     await admitted(bench, many(3))
-    assert await held(bench) == {"runs": 3, "sweeps": 1, "starts": 4}
+    assert await held(bench) == {"runs": 3, "sweeps": 1, "starts": 3, "all": 3}
 
 
 async def test_what_a_graph_takes_is_taken_by_the_runs_and_not_again_by_the_call(
@@ -174,9 +144,11 @@ async def test_budgets_and_caps_of_the_sweep_tool_hold_for_its_runs_only(
         gpu={"max_in_flight": 9, "max_seconds_per_job": 600},
     )
     short = {"estimate_ms": 1_000}
-    assert (await denied(bench, sweep(short, short, short))).code == "in_flight"
+    denial = await denied(bench, sweep(short, short, short))
+    assert (denial.code, denial.rule) == ("never_fits", "/tools/run_sweep/gpu/max_in_flight")
     dear = sweep({"estimate_ms": 15_000}, {"estimate_ms": 15_000})
-    assert (await denied(bench, dear)).code == "never_fits"
+    denial = await denied(bench, dear)
+    assert (denial.code, denial.rule) == ("never_fits", "/tools/run_sweep/gpu/gpu_seconds/0")
     await admitted(bench, sweep({"estimate_ms": 9_000}, {"estimate_ms": 9_000}))
     assert [row.cap_ms for row in await store.sweep_jobs("swp_1")] == [60_000] * 2
     # A run of its own has the wider cap.
@@ -186,60 +158,6 @@ async def test_budgets_and_caps_of_the_sweep_tool_hold_for_its_runs_only(
 
 
 # Refused
-
-
-async def test_more_runs_than_slots_are_refused_with_how_many_fit(store: SqliteStore) -> None:
-    bench = Bench(store, BOTH, gpu={"max_in_flight": 4})
-    async with bench.gate.admit(submit(1)):
-        pass
-    denial = await denied(bench, many(12))
-    assert denial.code == "in_flight"
-    assert denial.rule == "/gpu/max_in_flight"
-    assert denial.reason == (
-        "This makes 12 runs, and you may have 4 unfinished jobs at a time, of which 1 is taken: 3"
-        " fit at the moment. Nothing was run. Run 4 at most in one call, the others when these have"
-        " ended."
-    )
-    assert denial.limit == {
-        "counter": "in_flight",
-        "used": 1,
-        "max": 4,
-        "window_s": None,
-        "scope": "grant",
-        "runs": 12,
-        "fit": 3,
-    }
-    assert bench.asked_to_reconcile == ["local"]
-    await admitted(bench, many(3))
-    assert (await denied(bench, many(1, number=2))).limit == {**denial.limit, "used": 4} | {
-        "runs": 1,
-        "fit": 0,
-    }
-
-
-async def test_a_limit_says_how_many_fit_and_when_all_do(store: SqliteStore) -> None:
-    bench = Bench(store, {"run_workflow": {"rate_limit": "10/minute"}, "run_sweep": {}})
-    await admitted(bench, many(6))
-    bench.now_ms += 10_000
-    denial = await denied(bench, many(7, number=2))
-    assert (denial.code, denial.retry_after_s) == ("rate_limited", 50)
-    assert denial.reason == (
-        "This makes 7 runs, of which 4 fit at the moment: run_workflow may be called 10 times per"
-        " minute; retry in 50 s. Nothing was run; run 4 of them now, or all of them after that"
-        " wait."
-    )
-    bench.now_ms += 50_000
-    assert len((await admitted(bench, many(7, number=2))).variants) == 7
-
-
-async def test_what_never_fits_says_how_many_would(store: SqliteStore) -> None:
-    bench = Bench(store, {"run_workflow": {"rate_limit": "5/minute"}, "run_sweep": {}})
-    denial = await denied(bench, many(7))
-    assert (denial.code, denial.retryable) == ("never_fits", False)
-    assert denial.reason == (
-        "This makes 7 runs, of which 5 fit at the moment: run_workflow may be called 5 times per"
-        " minute; waiting does not help. Nothing was run; run 5 of them now."
-    )
 
 
 async def test_a_no_to_one_run_is_a_no_to_all_and_names_it(store: SqliteStore) -> None:
@@ -340,7 +258,7 @@ async def test_a_sweep_never_passes_the_gate_for_single_calls(store: SqliteStore
 async def test_an_edit_of_the_policy_between_asking_and_taking_counts(store: SqliteStore) -> None:
     bench = Bench(store, BOTH)
     bench.write(tools={"run_workflow": {}, "run_sweep": {}}, gpu={"max_in_flight": 1})
-    assert (await denied(bench, many(2))).code == "in_flight"
+    assert (await denied(bench, many(2))).code == "never_fits"
 
 
 async def test_without_a_state_nothing_is_let_in(store: SqliteStore) -> None:

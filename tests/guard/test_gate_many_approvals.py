@@ -135,7 +135,7 @@ async def test_nobody_is_asked_about_what_is_denied_or_would_not_fit(store: Sqli
     assert await house.code(*attempt(1, 20, 60)) == "gpu_limit"
     denial = await house.attempt(*attempt(2, 20, 20, 20, 20))
     assert denial is not None
-    assert (denial.code, denial.limit and denial.limit["fit"]) == ("in_flight", 3)
+    assert (denial.code, denial.limit and denial.limit["fit"]) == ("never_fits", 3)
     assert house.bench.asked == []
 
 

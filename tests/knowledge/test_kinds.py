@@ -57,6 +57,22 @@ def test_only_usable_nodes_are_on_the_way() -> None:
     assert [step.class_type for step in found] == ["KSampler", "VAEDecodeTiled"]
 
 
+def test_the_way_leads_over_usual_nodes_not_over_those_with_fewest_inputs() -> None:
+    odd = {
+        "AddNoise": node(
+            {"model": ["MODEL", {}]}, ("LATENT",), python_module="comfy_extras.n", experimental=True
+        ),
+        "SaveLatent": node({"model": ["MODEL", {}]}, ("LATENT",), output_node=True),
+        "Bucket": node({"model": ["MODEL", {}]}, ("SIZES", "LATENT")),
+    }
+    made = {**NODES, **odd}
+    del made["KSamplerAdvanced"]
+
+    found = path(build(read_schemas(made)).entries, "MODEL", "IMAGE", anything)
+
+    assert [step.class_type for step in found] == ["KSampler", "VAEDecode"]
+
+
 def test_there_may_be_no_way() -> None:
     assert path(INDEX.entries, "IMAGE", "MODEL", anything) == ()
     assert path(INDEX.entries, "NOPE", "IMAGE", anything) == ()

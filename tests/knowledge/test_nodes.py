@@ -71,6 +71,22 @@ def test_a_node_is_a_short_line() -> None:
     }
 
 
+def test_a_row_names_the_widgets_that_alone_take_the_type_that_was_asked_for() -> None:
+    assert row(schema("SaveImage"), kind="string").takes == (
+        "IMAGE, STRING (widget filename_prefix)"
+    )
+    assert row(schema("KSampler"), kind="LATENT").takes == row(schema("KSampler")).takes
+    assert row(schema("KSampler"), kind="AUDIO").takes == row(schema("KSampler")).takes
+
+
+def test_of_many_widgets_a_row_names_three() -> None:
+    many = node({f"number_{each}": ["INT", {}] for each in range(9)})
+
+    assert row(schema("Many", many), kind="INT").takes == (
+        "INT (widget number_0, number_1, number_2, +6)"
+    )
+
+
 def test_what_costs_is_not_allowed_or_is_old_is_flagged() -> None:
     assert row(schema("CloudSharpen"), allowed=False).flags == [
         "denied by policy",

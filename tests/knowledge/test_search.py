@@ -109,6 +109,51 @@ def test_types_are_conditions_and_what_takes_anything_comes_last() -> None:
     assert names(Query(gives="MASK")) == ["LoadImage"]
 
 
+SPEAKING = {
+    "SpeechToText": node(
+        {"audio": ["AUDIO", {}]}, ("STRING",), description="Speech to text, of any length."
+    ),
+    "TextToSpeech": node(
+        {"text": ["STRING", {"multiline": True}], "voice": ["VOICE", {}]},
+        ("AUDIO",),
+        description="Text to speech.",
+    ),
+    "SaveAudio": node(
+        {"audio": ["AUDIO", {}], "filename_prefix": ["STRING", {}]}, ("AUDIO",), output_node=True
+    ),
+    "Tone": node({"notes": ["STRING", {}]}, ("AUDIO",)),
+    "Silence": node({"length": ["INT", {}]}, ("AUDIO",)),
+    "Linked": node({"words": ["STRING", {"forceInput": True}]}, ("AUDIO",)),
+}
+
+
+def speaking(query: Query) -> list[str]:
+    """What is found among classes of sounds and texts."""
+    found = search(build(read_schemas(SPEAKING)), query, lambda _: True)
+    return [entry.schema.class_type for entry in found.entries]
+
+
+def test_links_and_long_texts_come_before_a_line_of_a_widget() -> None:
+    assert speaking(Query(takes="string", gives="AUDIO")) == ["Linked", "TextToSpeech", "Tone"]
+
+
+def test_a_setting_of_what_passes_a_type_on_makes_nothing_of_it() -> None:
+    assert "SaveAudio" not in speaking(Query(takes="STRING", gives="AUDIO"))
+    assert "SaveAudio" in speaking(Query(takes="STRING"))
+    assert "SaveAudio" in speaking(Query(takes="AUDIO", gives="AUDIO"))
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("text to speech", "TextToSpeech"), ("speech to text", "SpeechToText")],
+)
+def test_the_order_of_the_words_counts(text: str, first: str) -> None:
+    made = {f"Some{name}": info for name, info in SPEAKING.items()}
+    found = search(build(read_schemas(made)), Query(text), lambda _: True).entries
+
+    assert found[0].schema.class_type == f"Some{first}"
+
+
 def test_a_type_that_nobody_has_finds_nothing_not_even_what_takes_anything() -> None:
     assert names(Query(takes="IMGE")) == []
 

@@ -14,19 +14,25 @@ from comfy_mcp.outputs.looking import look_at
 from comfy_mcp.outputs.sheet import drawn
 from comfy_mcp.outputs.seen import Wanted
 from tests.outputs import files
-from tests.outputs.test_pictures import webp_of_size
+from tests.outputs.test_pictures import animation, webp_of_size
 from PIL import Image
 Image.init()
 def flat(side):
     row = b"\\0" * (side * 3 + 1)
     parts = (files.chunk(b"IDAT", zlib.compress(row * side)),)
     return files._png(side, side, *parts)
+def moving_webp(side):
+    data = bytearray(animation("WEBP"))
+    data[24:30] = 2 * (side - 1).to_bytes(3, "little")
+    return bytes(data)
 data, kind = {
     "a bomb of pixels": lambda: (files.png_of_size(200_000, 200_000), "image"),
     "the largest picture": lambda: (flat(6_300), "image"),
     "a bomb of frames": lambda: (files.gif(100_000), "image"),
     "large frames": lambda: (files.gif(1_000, 7_000, 5_000), "image"),
     "a large canvas": lambda: (webp_of_size(16_384, 16_384), "image"),
+    "a moving WebP": lambda: (moving_webp(6_000), "image"),
+    "the largest WebP": lambda: (moving_webp(5_000), "image"),
     "a bomb of words": lambda: (files._png(
         1, 1, files.chunk(b"zTXt", b"a\\0\\0" + zlib.compress(bytes(500_000_000)))), "image"),
     "100 MB of nothing": lambda: (b"\\x89PNG\\r\\n\\x1a\\n" + bytes(100_000_000), "image"),
@@ -57,6 +63,8 @@ else:
         "a bomb of frames",
         "large frames",
         "a large canvas",
+        "a moving WebP",
+        "the largest WebP",
         "a bomb of words",
         "100 MB of nothing",
         "a deep scene",

@@ -98,6 +98,7 @@ def test_of_large_frames_fewer_are_looked_at() -> None:
         apng(2**31 - 1, 2),
         animation("WEBP")[:200],
         animation("GIF")[:100],
+        animation("GIF", size=16)[:75] + b",",
     ],
 )
 def test_an_animation_that_ends_too_early_is_refused(data: bytes) -> None:
@@ -113,7 +114,13 @@ def webp_of_size(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "data", [gif(2, 65_535, 65_535), webp_of_size(16_384, 16_384), png_of_size(2**31 - 1, 9)]
+    "data",
+    [
+        gif(2, 65_535, 65_535),
+        webp_of_size(16_384, 16_384),
+        webp_of_size(6_000, 6_000),
+        png_of_size(2**31 - 1, 9),
+    ],
 )
 def test_a_canvas_that_is_too_large_is_refused_by_its_size(data: bytes) -> None:
     with pytest.raises(OutputError, match=r"\d+x\d+, too large"):

@@ -235,9 +235,12 @@ async def test_facts_that_are_none_are_left_out(run: ApprovalRow) -> None:
 
 async def test_a_sweep_says_how_many_runs_one_yes_lets_through(run: ApprovalRow) -> None:
     sweep = replace(with_facts(run, runs=12), tool="run_sweep")
-    assert summary(sweep).startswith("run txt2img, 12 times: ")
+    assert summary(sweep) == (
+        "run txt2img, 12 times, the largest of them: 50 steps, 4.19 megapixels,"
+        " about 39 s of GPU time for all of them"
+    )
     (many,) = told(sweep, "RUNS")
-    assert many == "12: one yes lets all of them through; told is the largest of them"
+    assert many == "12: one yes lets all through; nodes, steps and size are of the largest"
     (yes,) = told(sweep, "a yes")
     assert yes.startswith("lets exactly these 12 runs through, once, until ")
     for odd in (True, -1, 0, "12", None):

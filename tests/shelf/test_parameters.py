@@ -137,3 +137,13 @@ def test_a_long_default_is_not_told_as_another_one() -> None:
 
     assert "default" not in schema["properties"]["text"]
     assert schema["properties"]["text"]["$comment"].startswith("default: ddd")
+
+
+def test_what_is_added_to_a_description_is_a_sentence_of_its_own() -> None:
+    plain = told({**one("a", "image", "1.ckpt_name"), "description": "The picture"})
+    ended = told({**one("a", "image", "1.ckpt_name"), "description": "Which picture?"})
+    chosen = told({**one("a", "string", "1.ckpt_name"), "description": "The model"})
+
+    assert plain["description"] == "The picture. upload_input puts one there."
+    assert ended["description"] == "Which picture? upload_input puts one there."
+    assert chosen["description"].startswith("The model. One of 200;")

@@ -118,7 +118,7 @@ async def test_each_job_settles_what_it_took_and_no_other(store: Store) -> None:
 async def test_one_call_too_many_and_none_is_let_in(store: Store) -> None:
     limit = calls(2)
     refused = await store.admit_together(runs(3, limit), a_sweep())
-    assert refused == TogetherRefused(2, Full(limit, 0, None))
+    assert refused == TogetherRefused(2, Full(limit, 0, None), alone=2)
     await nothing(store)
 
 
@@ -130,10 +130,10 @@ async def test_the_wait_suffices_for_all_and_a_millisecond_less_does_not(store: 
 
     refused = await store.admit_together(early, a_sweep())
     # Both of those before have to leave, although the third run would have a place sooner.
-    assert refused == TogetherRefused(2, Full(limit, 2 * UNIT, MINUTE - SECOND))
+    assert refused == TogetherRefused(2, Full(limit, 2 * UNIT, MINUTE - SECOND), alone=4)
     then = NOW + MINUTE + SECOND
     short = tuple(replace(one, now_ms=then - 1) for one in early)
-    assert await store.admit_together(short) == TogetherRefused(3, Full(limit, UNIT, 1))
+    assert await store.admit_together(short) == TogetherRefused(3, Full(limit, UNIT, 1), alone=4)
     late = tuple(replace(one, now_ms=then) for one in early)
     assert await store.admit_together(late) == AdmittedTogether(then)
 
@@ -142,7 +142,7 @@ async def test_a_slot_counts_the_jobs_before_it(store: Store) -> None:
     await store.admit(running("p0"))
     cap = a_cap(4)
     refused = await store.admit_together(runs(12, most=4), a_sweep())
-    assert refused == TogetherRefused(3, Full(cap, 1, None))
+    assert refused == TogetherRefused(3, Full(cap, 1, None), 4, Full(cap, 1, None))
     assert await store.admit_together(runs(3, most=4), a_sweep()) == AdmittedTogether(NOW)
     assert isinstance(await store.admit(replace(running("p9"), slots=(cap,))), Full)
 
@@ -165,16 +165,40 @@ async def test_what_a_later_one_finds_taken_by_earlier_ones_refuses_all(store: S
     strict, loose = calls(1), calls(3)
     first, second = runs(2, loose)
     refused = await store.admit_together((first, replace(second, charges=(strict,))))
-    assert refused == TogetherRefused(1, Full(strict, 0, None))
+    assert refused == TogetherRefused(1, Full(strict, 0, None), alone=1)
     await nothing(store)
 
 
 async def test_what_would_fit_is_told_and_taken_by_nobody(store: Store) -> None:
     limit = calls(2)
     assert await store.would_fit(runs(2, limit)) is None
-    assert await store.would_fit(runs(3, limit)) == (2, Full(limit, 0, None))
-    assert await store.would_fit(runs(3, most=1)) == (1, Full(a_cap(1), 0, None))
+    assert await store.would_fit(runs(3, limit)) == TogetherRefused(
+        2, Full(limit, 0, None), alone=2
+    )
+    full = Full(a_cap(1), 0, None)
+    assert await store.would_fit(runs(3, most=1)) == TogetherRefused(1, full, 1, full)
     await nothing(store)
+
+
+async def test_of_several_limits_the_one_that_lets_the_fewest_in_is_told(store: Store) -> None:
+    tight, wide = calls(3), replace(calls(5), counter="others", rule="/wide")
+    await store.admit(asking(NOW, tight))
+    await store.admit(asking(NOW + SECOND, wide, wide, wide))
+    later = tuple(replace(one, now_ms=NOW + SECOND) for one in runs(3, tight, wide))
+
+    # Two find room in either, and the longer of the two waits suffices for all.
+    assert await store.would_fit(later) == TogetherRefused(2, Full(wide, 3 * UNIT, MINUTE), 3)
+    slots = tuple(replace(one, slots=(a_cap(3),)) for one in later)
+    for number in (1, 2):
+        await store.admit(running(f"o{number}", now_ms=NOW + SECOND))
+    cap = Full(a_cap(3), 2, MINUTE)
+    assert await store.would_fit(slots) == TogetherRefused(
+        1, cap, 3, replace(cap, retry_after_ms=None)
+    )
+    # What is too much even alone is told first: no wait helps against it.
+    never = Full(a_cap(2), 2, None)
+    slots = tuple(replace(one, slots=(a_cap(2),)) for one in later)
+    assert await store.would_fit(slots) == TogetherRefused(0, never, 2, never)
 
 
 async def test_a_freeze_or_a_cooldown_refuses_all(store: Store) -> None:

@@ -68,6 +68,7 @@ async def test_together_is_one_after_the_other_or_nothing(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, other = backend(Path(folder) / "one"), backend(Path(folder) / "other")
+        empty = backend(Path(folder) / "empty")
         for store in (one, other):
             for call in of("b", before, 99, NOW):
                 await store.admit(call)
@@ -88,12 +89,22 @@ async def test_together_is_one_after_the_other_or_nothing(
         else:
             assert isinstance(answer, TogetherRefused)
             assert answer.index == first
-            assert foreseen == (answer.index, answer.answer)
+            assert foreseen == answer
+            assert answer.alone == await fitting(empty, calls)
             assert await all_of(one) == was
             assert await one.sweep("swp_1") is None
             await the_wait_is_exact(one, calls, answer, NOW + later)
         await one.close()
         await other.close()
+        await empty.close()
+
+
+async def fitting(store: Store, calls: list[Admission]) -> int:
+    """How many of *calls*, the first ones, fit one after the other."""
+    for at, call in enumerate(calls):
+        if isinstance(await store.admit(call), Full):
+            return at
+    return len(calls)
 
 
 async def the_wait_is_exact(
@@ -102,11 +113,15 @@ async def the_wait_is_exact(
     """After the wait that is told all fit, and a millisecond sooner they do not."""
     full = answer.answer
     assert isinstance(full, Full)
+    assert answer.alone is not None
     if full.retry_after_ms is None:
+        # Either no wait helps, or nothing but slots is missing.
+        assert answer.alone < len(calls) or answer.slot == full
         return
+    assert answer.alone == len(calls)
     then = now_ms + full.retry_after_ms
     short = await store.would_fit(tuple(replace(call, now_ms=then - 1) for call in calls))
     assert short is not None
     in_time = await store.would_fit(tuple(replace(call, now_ms=then) for call in calls))
     # Slots are nobody's to foresee.
-    assert in_time is None or in_time[1].retry_after_ms is None
+    assert in_time is None or in_time.answer == in_time.slot

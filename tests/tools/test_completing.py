@@ -81,6 +81,15 @@ async def test_workflows_are_offered_by_name(sit: Sit) -> None:
     assert every[0] in some
 
 
+async def test_own_saved_workflows_are_offered_and_nobody_elses(sit: Sit) -> None:
+    async with sit(grant="one") as one:
+        await one.ask("save_workflow", name="sun-blend", workflow=card(1))
+        assert "saved/sun-blend" in await values(one, GENERATE, "workflow")
+        assert await values(one, GENERATE, "workflow", "sun") == ["saved/sun-blend"]
+        async with sit(grant="two") as two:
+            assert await values(two, GENERATE, "workflow", "sun") == []
+
+
 async def test_node_classes_are_offered_best_first(sit: Sit) -> None:
     async with sit() as desk:
         found = await values(desk, BUILD, "node", "blur")

@@ -105,6 +105,39 @@ async def test_a_graph_that_does_not_fit_an_answer_is_kept_by_name(sit: Sit) -> 
     assert job["workflow"] == "saved/my-graph"
 
 
+async def test_only_the_workflow_that_was_edited_is_replaced(sit: Sit) -> None:
+    narrow = [{"op": "set", "node": "1", "input": "width", "value": 32}]
+
+    async with sit() as desk:
+        await desk.ask("edit_workflow", workflow=card(1), operations=[], save_as="mine")
+        same = await desk.ask("edit_workflow", workflow=card(1), operations=[], save_as="mine")
+        for other in (card(2), "color_card"):
+            words, _ = await desk.refusal(
+                "edit_workflow", workflow=other, operations=[], save_as="mine"
+            )
+        kept = await desk.ask("edit_workflow", workflow="mine", operations=[])
+        edited = await desk.ask(
+            "edit_workflow", workflow="saved/mine", operations=narrow, save_as="mine"
+        )
+        after = await desk.ask("edit_workflow", workflow="mine", operations=[])
+
+    assert "You saved another workflow as mine before, and it stays" in words
+    assert "edit saved/mine itself" in words
+    assert kept["graph"]["1"]["inputs"] == card(1)["1"]["inputs"]
+    assert same["saved"] == edited["saved"] == "saved/mine"
+    assert after["graph"]["1"]["inputs"]["width"] == 32
+
+
+async def test_an_empty_graph_is_told_to_be_empty(sit: Sit) -> None:
+    async with sit() as desk:
+        made = await desk.ask("edit_workflow", workflow={}, operations=[])
+
+    assert made["ok"] is False
+    assert [one["what"] for one in made["problems"]] == [
+        "The graph is empty: there is nothing to run."
+    ]
+
+
 async def test_parameters_of_a_saved_workflow_outlive_an_edit(sit: Sit) -> None:
     parameter = {
         "name": "shade",

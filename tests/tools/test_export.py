@@ -58,6 +58,7 @@ async def test_a_picture_is_written_as_it_is_but_for_the_workflow_in_it(
     data = (web / name).read_bytes()
     assert done == {
         "path": name,
+        "root": str(web),
         "format": "png",
         "bytes": len(data),
         "width": 64,
@@ -125,6 +126,16 @@ async def test_its_name_says_what_it_becomes(sit: Sit, web: Path, opened: dict[s
             assert (done["path"], done["format"]) == (path, form)
             with Image.open(web / path) as image:
                 assert image.format == form.upper()
+
+
+async def test_a_format_that_is_not_written_is_refused_with_those_that_are(
+    sit: Sit, web: Path, opened: dict[str, Any]
+) -> None:
+    async with sit(FILES, more=opened) as desk:
+        text, _ = await desk.refusal("export_output", uri=await made(desk), to="x.gif")
+
+    assert "Pictures can become .png, .jpg, .jpeg, .webp." in text
+    assert everything_in(web) == []
 
 
 async def test_a_name_that_lies_is_refused(sit: Sit, web: Path, opened: dict[str, Any]) -> None:
@@ -282,6 +293,52 @@ async def test_exports_are_noted_in_a_list_that_a_web_project_reads(
         "source": one,
         "prompt_id": one.split("/")[3],
     }
+
+
+async def test_who_writes_over_a_listed_file_without_its_list_is_told_of_the_old_numbers(
+    sit: Sit, web: Path, opened: dict[str, Any]
+) -> None:
+    async with sit(FILES, more=opened) as desk:
+        one, two = await made(desk, 1), await made(desk, 2)
+        given = {"to": "hero.png", "overwrite": True}
+        first = await desk.ask("export_output", uri=one, **given, manifest="assets.json")
+        stale = await desk.ask("export_output", uri=two, **given)
+        again = await desk.ask("export_output", uri=one, **given)
+        right = await desk.ask("export_output", uri=two, **given, manifest="assets.json")
+        (web / "assets.json").unlink()
+        without = await desk.ask("export_output", uri=one, **given)
+
+    (said,) = stale["notes"]
+    assert said.startswith("assets.json has the numbers of the earlier file")
+    assert again["notes"] == stale["notes"]
+    assert not any("notes" in done for done in (first, right, without))
+
+
+async def test_a_list_that_is_named_later_counts_as_well(
+    sit: Sit, opened: dict[str, Any]
+) -> None:
+    async with sit(FILES, more=opened) as desk:
+        one, two = await made(desk, 1), await made(desk, 2)
+        await desk.ask("export_output", uri=one, to="a.png")
+        listed = await desk.ask("export_output", uri=one, to="a.png", manifest="l.json")
+        stale = await desk.ask("export_output", uri=two, to="a.png", overwrite=True)
+
+    assert listed["existed"]
+    assert "l.json has the numbers of the earlier file" in stale["notes"][0]
+
+
+async def test_a_persons_file_with_the_same_bytes_stays_a_persons(
+    sit: Sit, web: Path, opened: dict[str, Any]
+) -> None:
+    async with sit(FILES, more=opened) as desk:
+        one, two = await made(desk, 1), await made(desk, 2)
+        done = await desk.ask("export_output", uri=one, to="a.png")
+        (web / "b.png").write_bytes((web / done["path"]).read_bytes())
+        same = await desk.ask("export_output", uri=one, to="b.png", manifest="l.json")
+        await desk.refusal("export_output", uri=two, to="b.png", overwrite=True)
+
+    assert same["existed"]
+    assert (web / "b.png").read_bytes() == (web / "a.png").read_bytes()
 
 
 NO_LISTS = [

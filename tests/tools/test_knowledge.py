@@ -59,6 +59,7 @@ async def test_what_goes_between_two_nodes_is_found_by_types(sit: Sit) -> None:
         "CLIP -> CLIPTextEncode -> CONDITIONING",
         "CONDITIONING -> KSampler -> LATENT",
     ]
+    assert found["note"] == "No single node does it: path does."
 
 
 async def test_pages_follow_one_another_without_a_gap_or_a_double(sit: Sit) -> None:

@@ -11,6 +11,8 @@ import pytest
 from comfy_mcp.embedded import EmbeddedHost
 from tests.shelf.conftest import editor
 from tests.tools.desk import EVERYTHING, Sit, card, sent
+from tests.tools.person import yes
+from tests.tools.sweeping import graph_of
 
 pytestmark = pytest.mark.anyio
 
@@ -314,3 +316,83 @@ async def test_a_policy_can_keep_agents_from_what_people_saved_in_the_editor(
     assert all(words.startswith("[POLICY DENIED]") for words, _ in said), said
     assert listed["total"] == 0
     assert not [seen.path for seen in host.seen if "userdata" in seen.path]
+
+
+async def test_a_misspelt_name_is_told_with_what_the_caller_saved(sit: Sit) -> None:
+    async with sit(grant="one") as one:
+        await one.ask("save_workflow", name="sun-blend", workflow=card(1))
+        near, _ = await one.refusal("run_workflow", workflow="sun-blendd")
+        far, _ = await one.refusal("run_workflow", workflow="qqqqqqqq")
+        async with sit(grant="two") as two:
+            theirs, _ = await two.refusal("run_workflow", workflow="sun-blendd")
+
+    assert near.endswith('Did you mean "saved/sun-blend"?')
+    assert far.endswith("You saved: saved/sun-blend.")
+    assert "saved/" not in theirs
+
+
+async def test_any_value_in_a_workflow_of_ones_own_can_be_given(sit: Sit) -> None:
+    async with sit(policy(run_sweep={}, get_sweep={})) as desk:
+        await desk.ask("save_workflow", name="mine", workflow=card(5), parameters=[size()])
+        told = await desk.ask("describe_workflow", name="mine")
+        job = await desk.ask("run_workflow", workflow="mine", params={"size": 80, "1.color": 9})
+        again = await desk.ask(
+            "run_workflow", from_prompt_id=job["prompt_id"], params={"1.height": 48}
+        )
+        swept = await desk.ask("run_sweep", workflow="mine", axes={"1.color": [1, 2]})
+        ran = [job["prompt_id"], again["prompt_id"], swept["table"][1]["prompt_id"]]
+        graphs = [await graph_of(desk, prompt_id) for prompt_id in ran]
+
+    found = [
+        [graph["1"]["inputs"][name] for name in ("width", "height", "color")] for graph in graphs
+    ]
+    assert found == [[80, 64, 9], [80, 48, 9], [64, 64, 2]]
+    assert job["workflow"] == again["workflow"] == swept["workflow"] == "saved/mine"
+    assert "NODE_ID.input" in told["parameters"]["additionalProperties"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"1.width": 32}, "1.width is filled by the parameter size: give only that one"),
+        ({"1.color": "red"}, "1.color must be"),
+        ({"colour": 3}, 'Did you mean "1.color"?'),
+        ({"2.images": 3}, "linked to another node"),
+    ],
+)
+async def test_what_cannot_be_given_to_a_workflow_of_ones_own_is_told(
+    sit: Sit, host: EmbeddedHost, params: dict[str, Any], words: str
+) -> None:
+    async with sit(policy()) as desk:
+        await desk.ask("save_workflow", name="mine", workflow=card(5), parameters=[size()])
+        told, _ = await desk.refusal("run_workflow", workflow="mine", params=params)
+
+    assert words in told
+    assert sent(host) == []
+
+
+async def test_a_workflow_of_somebody_elses_takes_its_parameters_only(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    put(host, "user/default/workflows/theirs.json", card(5))
+
+    async with sit(policy()) as desk:
+        for name in ("color_card", "host/theirs"):
+            told, _ = await desk.refusal("run_workflow", workflow=name, params={"1.color": 9})
+            assert 'There is no parameter "1.color"' in told
+            assert "NODE_ID" not in told
+    assert sent(host) == []
+
+
+async def test_a_person_may_change_a_value_in_a_workflow_of_the_agents(sit: Sit) -> None:
+    tools = {**policy()["tools"], "run_workflow": {"require_approval": True}}
+    asks = {**EVERYTHING, "tools": tools, "approvals": {"wait_s": 0}}
+
+    async with sit(asks) as desk:
+        await desk.ask("save_workflow", name="mine", workflow=card(5), parameters=[size()])
+        _, body = await desk.refusal("run_workflow", workflow="mine", params={"1.color": 9})
+        await yes(desk, body["approval_id"], **{"1.color": 7, "size": 96})
+        job = await desk.ask("run_workflow", approval_id=body["approval_id"])
+        graph = await graph_of(desk, job["prompt_id"])
+
+    assert (graph["1"]["inputs"]["color"], graph["1"]["inputs"]["width"]) == (7, 96)

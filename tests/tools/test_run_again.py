@@ -249,3 +249,54 @@ async def test_a_repeated_call_with_its_key_gets_its_job(sit: Sit, host: Embedde
     assert one["prompt_id"] == two["prompt_id"]
     assert other["code"] == "idempotency_conflict"
     assert sent(host) == ["POST /prompt"] * 2
+
+
+async def test_a_yes_for_what_a_name_meant_gives_no_name_to_what_it_means_now(
+    sit: Sit, host: EmbeddedHost, tmp_path: Path
+) -> None:
+    folder = tmp_path / "workflows"
+    library_file(folder, 1)
+    swept = {"workflow": "mine", "axes": {"width": [32, 48]}}
+    asks = {**ASKS, "tools": {**ASKS["tools"], "run_sweep": {}, "get_sweep": {}}}
+
+    async with sit(asks, workflows=(folder,)) as desk:
+        _, one = await desk.refusal("run_workflow", workflow="mine")
+        _, many = await desk.refusal("run_sweep", **swept)
+        for body in (one, many):
+            await yes(desk, body["approval_id"])
+        library_file(folder, 22)
+        job = await desk.ask("run_workflow", approval_id=one["approval_id"])
+        table = (await desk.ask("run_sweep", **swept))["table"]
+    before = len(sent(host))
+
+    ran = [job["prompt_id"], table[0]["prompt_id"]]
+    async with sit(only_cards(), workflows=(folder,)) as desk:
+        for prompt_id in ran:
+            _, body = await desk.refusal("run_workflow", from_prompt_id=prompt_id)
+            assert body["code"] == "require_failed"
+    async with sit(workflows=(folder,)) as desk:
+        again = [
+            await desk.ask("run_workflow", from_prompt_id=one, params={"1.height": 32})
+            for one in ran
+        ]
+        graphs = [await graph_of(desk, each["prompt_id"]) for each in again]
+
+    assert before == 3
+    for each, graph in zip(again, graphs, strict=True):
+        assert each["workflow"] == "inline"
+        assert any("mine has changed since" in words for words in each["warnings"])
+        assert graph["1"]["inputs"]["color"] == 1
+
+
+async def test_a_yes_for_what_a_name_still_means_keeps_the_name(sit: Sit, tmp_path: Path) -> None:
+    folder = tmp_path / "workflows"
+    library_file(folder, 1)
+
+    async with sit(ASKS, workflows=(folder,)) as desk:
+        _, body = await desk.refusal("run_workflow", workflow="mine")
+        await yes(desk, body["approval_id"])
+        job = await desk.ask("run_workflow", approval_id=body["approval_id"])
+    async with sit(only_cards(), workflows=(folder,)) as desk:
+        again = await desk.ask("run_workflow", from_prompt_id=job["prompt_id"])
+
+    assert again["workflow"] == "mine"

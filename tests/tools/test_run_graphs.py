@@ -99,7 +99,7 @@ async def test_what_is_not_named_stays_as_it_stands_in_the_graph(sit: Sit) -> No
         ({"9.color": 64}, "NODE_ID.input"),
         ({"1.color": "red"}, "1.color must be an integer"),
         ({"2.images": "x"}, "linked to another node"),
-        ({"width": 64, "1.width": 65}, "give only one of both"),
+        ({"width": 64, "1.width": 65}, "give only that one"),
         ({"1.color": "random"}, "1.color must be an integer"),
         ({"height": "64"}, "without quotes"),
     ],
@@ -185,3 +185,18 @@ async def test_nothing_to_run_is_said(sit: Sit) -> None:
 
     assert "nothing was run" in nothing
     assert "not both" in both
+
+
+async def test_a_misspelt_node_class_is_told_with_the_nearest(sit: Sit) -> None:
+    wrong = card(1)
+    wrong["1"]["class_type"] = "EmptyImag"
+    far = card(1)
+    far["1"]["class_type"] = "Qqqqqqqqqqqq"
+
+    async with sit() as desk:
+        words, body = await desk.refusal("run_workflow", workflow=wrong)
+        none, _ = await desk.refusal("run_workflow", workflow=far)
+
+    assert words.endswith('Did you mean "EmptyImage"?')
+    assert (body["code"], body["nodes"][0]["node_type"]) == ("host_rejected", "EmptyImag")
+    assert "Did you mean" not in none

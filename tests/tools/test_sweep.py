@@ -35,7 +35,8 @@ async def test_twelve_runs_with_one_that_fails_are_one_table(sit: Sit, host: Emb
     assert "node 1 (EmptyImage), input color" in failed["error"]
     assert all(len(row["outputs"]) == 1 for row in swept["table"] if row is not failed)
     assert sent(host) == ["POST /prompt"] * 12
-    assert "view_output" in swept["next"]
+    uris = ", ".join(f'"{row["outputs"][0]}"' for row in swept["table"] if row is not failed)
+    assert swept["next"] == f"See all on one sheet: view_output([{uris}])"
 
 
 async def test_runs_are_queued_in_their_order_and_the_first_axis_is_the_slowest(
@@ -290,6 +291,22 @@ async def test_a_sweep_that_needs_a_person_is_one_request(sit: Sit, host: Embedd
     assert swept["counts"] == {"completed": 3}
     assert "[APPROVAL NEEDED]" in spent
     assert sent(host) == ["POST /prompt"] * 3
+
+
+async def test_of_many_pictures_as_many_are_offered_as_one_sheet_takes(sit: Sit) -> None:
+    many = card(7)
+    many["1"]["inputs"]["batch_size"] = 9
+
+    async with sit(SWEEPS) as desk:
+        one = await desk.ask("run_sweep", workflow=card(0), axes={"1.color": [1]})
+        swept = await desk.ask("run_sweep", workflow=many, axes={"1.color": [1, 2]})
+        uris = json.loads(swept["next"].partition("view_output(")[2].removesuffix(")"))
+        sheet = await desk.call("view_output", uri=uris)
+
+    assert one["next"] == f'See it: view_output("{one["table"][0]["outputs"][0]}")'
+    assert swept["next"].startswith("See the first 16 on one sheet")
+    assert len(uris) == 16
+    assert not sheet.is_error
 
 
 async def test_a_former_run_can_be_varied(sit: Sit) -> None:

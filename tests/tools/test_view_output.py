@@ -73,6 +73,17 @@ async def test_several_outputs_come_on_one_numbered_sheet(sit: Sit) -> None:
     assert shown.size < 100_000
 
 
+async def test_of_several_texts_there_is_no_picture(sit: Sit) -> None:
+    async with sit() as desk:
+        jobs = [await desk.ask("run_workflow", workflow=graph("medium")) for _ in range(2)]
+        outputs = [one for job in jobs for one in job["outputs"] if one["kind"] == "text"]
+        uris = [one["uri"] for one in outputs]
+        shown = seen(await desk.call("view_output", uri=uris))
+
+    assert [one["text"] for one in shown.words["outputs"]] == ["hello", "hello"]
+    assert shown.picture is None
+
+
 async def test_one_that_is_gone_does_not_keep_the_others_from_being_seen(
     sit: Sit, host: EmbeddedHost
 ) -> None:

@@ -157,7 +157,7 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_name_and_all_names() -
 def test_a_required_parameter_that_is_missing_is_named_with_what_it_is_for() -> None:
     error = refusal({}, manifest(**{kind: {"default": None} for kind in ("seed",)}))
 
-    assert "Parameter string is missing. A value." in str(error)
+    assert 'Parameter string is missing: "A value.".' in str(error)
     assert error.input_name == "string"
 
 

@@ -126,7 +126,7 @@ def test_a_reference_is_a_file_where_it_is_given() -> None:
         ({"5.sampler_name": 3}, "must be a string"),
         ({"5.cfg": float("nan")}, "finite"),
         ({"5.steps": 10**30}, "must be"),
-        ({"steps": 3, "5.steps": 4}, "give only one of both"),
+        ({"steps": 3, "5.steps": 4}, "give only that one"),
         ({"5.sampler_name": "random", "5.steps": "random"}, "5.steps must be an integer"),
         ({"seed": -1}, 'or give "random"'),
     ],
@@ -167,3 +167,18 @@ def test_what_is_known_comes_before_what_is_inferred() -> None:
         filled(sampler(), {"pace": 31}, known=known)
     with pytest.raises(WorkflowError, match='no parameter "steps"'):
         filled(sampler(), {"steps": 6}, known=known)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ckpt", 'Did you mean "1.ckpt_name"?'),
+        ("9.ckpt", 'Did you mean "1.ckpt_name"?'),
+        ("hieght", 'Did you mean "height"?'),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_inputs_like_it(name: str, meant: str) -> None:
+    with pytest.raises(WorkflowError) as found:
+        filled(sampler(), {name: "x"})
+
+    assert meant in str(found.value)

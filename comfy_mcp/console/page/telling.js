@@ -6,6 +6,7 @@ import { coarse, jobStatus, many, number, together } from "./words.js";
 const ACTS = {
   run_workflow: "Run a workflow",
   run_sweep: "Run a workflow several times",
+  export_output: "Write a file",
   cancel_job: "Stop a job",
   interrupt_execution: "Interrupt what runs",
   clear_queue: "Empty the queue",
@@ -30,8 +31,11 @@ export const isQuestion = (approval) => approval.kind === "question";
 export function headline(approval) {
   const facts = approval.facts ?? {};
   if (isQuestion(approval)) return ["The agent asks you something"];
-  if (facts.workflow === "inline") return ["Run a workflow that the agent wrote itself"];
-  if (facts.workflow) return ["Run ", said(facts.workflow)];
+  const times = facts.runs ? ` ${many(facts.runs, "time")}` : "";
+  if (facts.workflow === "inline")
+    return [`Run a workflow that the agent wrote itself${times && ","}${times}`];
+  if (facts.workflow) return ["Run ", said(facts.workflow), times];
+  if (approval.errand) return [approval.errand.act, " ", said(approval.errand.what)];
   const act = ACTS[approval.tool];
   return act ? [act] : ["Call ", said(approval.tool)];
 }
@@ -47,6 +51,7 @@ export function sentence(approval) {
   const facts = approval.facts ?? {};
   if (isQuestion(approval)) return "Your answer is told to the agent. It lets no call through.";
   if (facts.graph) return ofRun(facts);
+  if (approval.errand) return [said(approval.errand.words), "."];
   const targets = facts.targets ?? [];
   const touched = targets.length + (facts.targets_left_out ?? 0);
   if (touched > 1) return `It touches ${many(touched, "job")}.`;
@@ -55,7 +60,7 @@ export function sentence(approval) {
   return facts.class ? `The tool ${approval.tool}, of class ${facts.class}.` : "";
 }
 
-function ofRun({ graph, inputs, title }) {
+function ofRun({ graph, inputs, title, runs }) {
   const parts = [];
   if (graph.steps) parts.push(many(graph.steps, "step"));
   if (graph.width && graph.height)
@@ -66,19 +71,23 @@ function ofRun({ graph, inputs, title }) {
   const models = Object.values(graph.models ?? {}).flat().length;
   if (models) parts.push(many(models, "model"));
   if (inputs?.length) parts.push(many(inputs.length, "input file"));
-  return `${title ? `${title}: ` : ""}${together(parts)}.`;
+  const of = [title, runs ? `the largest of ${many(runs, "run")}` : ""].filter(Boolean).join(", ");
+  return `${of ? `${of}: ` : ""}${together(parts)}.`;
 }
 
 /** The numbers that a decision is made by, {label, value, note} each; *queue* as it is now. */
 export function figures(approval, queue) {
   const facts = approval.facts ?? {};
   if (!facts.graph) return [];
-  return [steps(facts.graph), size(facts.graph), frames(facts.graph), gpuTime(facts)]
+  return [runs(facts), steps(facts.graph), size(facts.graph), frames(facts.graph), gpuTime(facts)]
     .concat(queued(queue, "in the queue now") ?? queued(facts.queue, "in the queue then"))
     .filter(Boolean);
 }
 
 const open = (graph, ...names) => names.some((name) => graph.undetermined?.includes(name));
+
+const runs = ({ runs: count }) =>
+  count ? { label: "runs", value: number(count), note: "one yes lets all through" } : null;
 
 function steps(graph) {
   if (!graph.steps && !open(graph, "steps", "total_steps")) return null;
@@ -106,11 +115,11 @@ function size(graph) {
 const frames = (graph) =>
   graph.frames > 1 ? { label: "frames", value: number(graph.frames), note: "of video" } : null;
 
-function gpuTime({ estimate_s: seconds }) {
+function gpuTime({ estimate_s: seconds, runs: count }) {
   if (typeof seconds !== "number")
     return { label: "GPU seconds", value: "?", note: "none like it ran before" };
   const value = seconds < 10 ? coarse(seconds) : number(Math.round(seconds));
-  return { label: "GPU seconds", value, note: "as like jobs took" };
+  return { label: "GPU seconds", value, note: count ? "for all runs" : "as like jobs took" };
 }
 
 function queued(queue, label) {
