@@ -44,7 +44,8 @@ def of_times(
 ) -> Figure:
     """Median and 95th percentile of *seconds*, in milliseconds."""
     milliseconds = [1000 * one for one in seconds]
-    p95 = statistics.quantiles(milliseconds, n=20, method="inclusive")[-1]
+    several = len(milliseconds) > 1
+    p95 = statistics.quantiles(milliseconds, n=20, method="inclusive")[-1] if several else None
     return Figure(what, statistics.median(milliseconds), "ms", p95, goal, strict)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -241,3 +242,12 @@ async def test_a_faulty_policy_stops_the_start_with_every_fault(
     assert out == b""
     assert b"/tols" in err
     assert b"rate_limit" in err
+
+
+def test_nothing_heavy_is_imported_before_a_tool_needs_it() -> None:
+    heavy = ("aiohttp", "PIL", "websockets", "tenacity", "av", "rich")
+    code = f"import sys, comfy_mcp.server; print([m for m in {heavy!r} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+
+    assert done.stdout.strip() == "[]"

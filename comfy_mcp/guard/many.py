@@ -89,8 +89,7 @@ class Many:
             outcome = "cancelled_by_client"
             raise
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._outcomes(outcome, leave)
+            await self._o.tasks.finished(self._outcomes(outcome, leave))
 
     def _leave(self, case: _Case, repeated: SweepRow | None) -> Granted:
         at_s = self._o.clock()

@@ -64,8 +64,8 @@ class Single:
             raise
         finally:
             if taken.written:
-                with anyio.CancelScope(shield=True):
-                    await self._o.clerk.outcome(call, decision_id, outcome)
+                writing = self._o.clerk.outcome(call, decision_id, outcome)
+                await self._o.tasks.finished(writing)
 
     async def _with_a_person(self, call: Call, matter: Matter, decision_id: str) -> Call:
         """*call* itself, or the one that a person let through, where one has to be asked.

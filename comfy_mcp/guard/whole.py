@@ -37,6 +37,12 @@ class Tasks:
                 await asyncio.shield(undoing)
             raise
 
+    async def finished(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the end of *work*; it comes, whoever gives up on waiting."""
+        working = self._keep(work)
+        with anyio.CancelScope(shield=True):
+            await asyncio.shield(working)
+
     def _keep(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         task = asyncio.create_task(work)
         self._kept.add(task)

@@ -31,7 +31,10 @@ MAX_OUTPUTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """One thing a node put out: a file ComfyUI can show (/view), or *text* and no filename."""
+    """One thing a node put out: a file ComfyUI can show (/view), or *text* and no filename.
+
+    *characters*: how many the whole text has, where *text* is only its beginning.
+    """
 
     node_id: str
     key: str
@@ -39,6 +42,7 @@ class OutputFile:
     subfolder: str = ""
     type: str = "output"
     text: str | None = None
+    characters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ def _items(node_id: str, key: str, values: list[object]) -> Iterator[OutputFile]
         if isinstance(value, dict):
             yield from _file(node_id, key, cast("dict[str, Any]", value))
         elif isinstance(value, str) and key == "text":
-            yield OutputFile(node_id, key, text=value[:MAX_TEXT])
+            whole_length = len(value) if len(value) > MAX_TEXT else None
+            yield OutputFile(node_id, key, text=value[:MAX_TEXT], characters=whole_length)
 
 
 def _file(node_id: str, key: str, value: dict[str, Any]) -> Iterator[OutputFile]:

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from comfy_mcp.outputs import Output
 
-__all__ = ["Job", "JobFailure", "Progress", "Status", "Timings"]
+__all__ = ["DROPPED", "Job", "JobFailure", "Progress", "Status", "Timings"]
+
+DROPPED = "ComfyUI dropped an output: "
+"""How a warning of a job begins that lacks an output."""
 
 Status = Literal["pending", "in_progress", "completed", "failed", "cancelled", "lost"]
 

@@ -141,5 +141,10 @@ def _files(files: tuple[OutputFile, ...]) -> list[dict[str, Any]]:
         if file.text is not None:
             data["text"] = file.text[: min(MAX_TEXT, left)]
             left -= len(data["text"])
+            if len(data["text"]) < len(file.text):
+                data["characters"] = file.characters or len(file.text)
+        if data["characters"] is None:
+            # Servers of before cannot read it, and rarely need to.
+            del data["characters"]
         kept.append(data)
     return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_mcp.host import Absent, Ended, OutputFile, Pending, Running, Sighting
 from comfy_mcp.host.client import ComfyHost
 from comfy_mcp.jobs.hints import told
-from comfy_mcp.jobs.job import Job, JobFailure, Progress, Status, Timings
+from comfy_mcp.jobs.job import DROPPED, Job, JobFailure, Progress, Status, Timings
 from comfy_mcp.jobs.lost import why_lost
 from comfy_mcp.jobs.record import REFUSAL, Overtime, failure_of, files_of, gpu_ms, overtime_of
 from comfy_mcp.jobs.table import ends, shown
@@ -186,7 +186,7 @@ def _overtime(why: Overtime) -> JobFailure:
 
 
 def _warnings(row: JobRow) -> list[str]:
-    dropped = [f"ComfyUI dropped an output: {text}" for text in row.result.get("warnings") or ()]
+    dropped = [f"{DROPPED}{text}" for text in row.result.get("warnings") or ()]
     dropped += row.result.get("drawn") or ()
     unread = row.result.get("unread")
     if isinstance(unread, str):

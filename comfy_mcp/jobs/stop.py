@@ -107,6 +107,7 @@ class _Attempt:
         loop = asyncio.get_running_loop()
         while self.coming and loop.time() < deadline:
             await asyncio.sleep(LOOKS[-1])
+            self.row = await self.jobs.store.job(self.prompt_id)
             self.seen = await self.jobs.host.look(self.prompt_id)
             self.first = self.seen
 

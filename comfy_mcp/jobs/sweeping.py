@@ -46,6 +46,9 @@ STOPS_AT_ONCE = 4
 
 NOT_SENT = "It was not sent, because ComfyUI could not take the runs before it: {why}"
 STOPPED = "It was not sent: {why}"
+RECALL = "recall"
+"""Noted with a job that another process is to send, and is to send no more."""
+
 TOO_LATE = "It was not sent, because sending the runs before it took too long."
 ENDED = "It was not sent, because this server was stopped."
 
@@ -116,6 +119,9 @@ async def _send(
             note(index, "cancelled")
             continue
         jobs.unsent.discard(run.prompt_id)
+        if await _recalled(jobs, run.prompt_id):
+            note(index, "cancelled")
+            continue
         try:
             await jobs.submit(
                 run.graph, prompt_id=run.prompt_id, grant=grant, permit=run.permit, drawn=run.drawn
@@ -129,6 +135,15 @@ async def _send(
         else:
             troubles = 0
     return ENDED
+
+
+async def _recalled(jobs: Jobs, prompt_id: str) -> bool:
+    """Whether somebody in another process has stopped what was not sent yet; written down."""
+    row = await jobs.store.job(prompt_id)
+    if row is None or not (row.result.get(RECALL) or ends(row.status)):
+        return False
+    await jobs.judge.settle(row, "cancelled", {}, never_ran=True)
+    return True
 
 
 async def _give_back(jobs: Jobs, prompt_ids: Sequence[str], why: str) -> None:
@@ -228,6 +243,10 @@ async def stop_all(
             # From here on nobody sends it.
             jobs.unsent.discard(row.prompt_id)
             await jobs.judge.settle(row, "cancelled", {}, never_ran=True)
+        elif row.status == "submitting":
+            # Whoever sends it looks first. If it was sent just now, it appears and is stopped.
+            note = {**row.result, RECALL: True}
+            await jobs.store.move_job(row.prompt_id, row.status, jobs.now_ms(), result=note)
     await clear(jobs, grant, permit, prompt_ids)
     few = asyncio.Semaphore(STOPS_AT_ONCE)
     troubles: list[str] = []

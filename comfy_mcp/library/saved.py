@@ -153,8 +153,8 @@ class SavedWorkflows:
                 if not overwrite:
                     raise WorkflowError(
                         f"You saved another workflow as {name} before, and it stays. Choose another"
-                        f" name; or replace it: save_workflow with overwrite, or edit saved/{name}"
-                        " itself."
+                        " name; or replace it: save_workflow with overwrite true, or edit"
+                        f" saved/{name} itself."
                     )
             self._must_fit(name, grant, len(content))
             _write(self._folder, f"{name}.json", content)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from comfy_mcp.errors import OutputError
-from comfy_mcp.outputs.opening import MAX_DECODED, flat, opened
+from comfy_mcp.outputs.jpegs import as_jpeg
+from comfy_mcp.outputs.opening import MAX_DECODED, flat, is_too_large, opened
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "Converted", "Format", "converted", "size_of"]
+__all__ = ["FORMATS", "Converted", "Format", "converted", "must_be_small_enough", "size_of"]
 
 Format = Literal["png", "jpeg", "webp"]
 
@@ -76,6 +77,19 @@ def size_of(data: bytes) -> tuple[int, int]:
     """
     with opened(data) as picture:
         return picture.size
+
+
+def must_be_small_enough(size: tuple[int, int], form: str) -> None:
+    """*size* and *form* are those in a picture's header, the latter in Pillow's words.
+
+    Raises:
+        OutputError: such a picture is too large to be converted.
+    """
+    if is_too_large(size, form):
+        raise OutputError(
+            f"The picture is {size[0]}x{size[1]}, too large to be converted here: export it as it"
+            " is, without format, max_bytes and max_pixels, or scale it down in ComfyUI first."
+        )
 
 
 def converted(
@@ -264,6 +278,8 @@ def _encoded(work: _Work, form: Format, quality: int) -> bytes:
         options |= {"save_all": True, "append_images": more}
     buffer = io.BytesIO()
     try:
+        if form == "jpeg":
+            return as_jpeg(first, **options)
         first.save(buffer, form.upper(), **options)
     except (OSError, ValueError) as error:
         raise OutputError(f"The picture cannot be written as {form}: {error}.") from error

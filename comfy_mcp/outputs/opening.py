@@ -15,7 +15,7 @@ from comfy_mcp.outputs.sniffing import nature
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_DECODED", "flat", "opened", "told_size"]
+__all__ = ["MAX_DECODED", "flat", "header", "is_too_large", "opened", "told_size"]
 
 MAX_DECODED = 40_000_000
 """The most pixels that are decoded: a small file can hold an enormous picture."""
@@ -68,6 +68,25 @@ def opened(data: bytes) -> Generator[Image.Image]:
         ) from error
 
 
+def header(data: bytes) -> tuple[str, tuple[int, int]] | None:
+    """Pillow's name of the format and the size, of a picture of any size, nothing of it decoded.
+
+    None: it is no picture that is read here, or its header cannot be understood.
+    """
+    from PIL import Image  # noqa: PLC0415 - start-up stays light
+
+    told = told_size(data)
+    if told != (0, 0):
+        return {b"\x89": "PNG", b"R": "WEBP"}.get(data[:1], "GIF"), told
+    try:
+        Image.init()
+        known = [name for name in _READ if name in Image.OPEN]
+        with Image.open(io.BytesIO(data), formats=known) as picture:
+            return picture.format or "", picture.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_BROKEN):
+        return None
+
+
 def told_size(data: bytes) -> tuple[int, int]:
     """What the header says, where that is quickly read; decoders may take memory before we ask."""
     if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR":
@@ -80,9 +99,14 @@ def told_size(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _check(size: tuple[int, int], form: str | None) -> None:
+def is_too_large(size: tuple[int, int], form: str | None) -> bool:
+    """Whether a picture of that *size*, and Pillow's name of its format, is never decoded."""
     weight = _WEIGHTS.get(form or "")
-    if size[0] * size[1] > min(MAX_DECODED, MAX_MEMORY // weight if weight else MAX_DECODED):
+    return size[0] * size[1] > min(MAX_DECODED, MAX_MEMORY // weight if weight else MAX_DECODED)
+
+
+def _check(size: tuple[int, int], form: str | None) -> None:
+    if is_too_large(size, form):
         raise OutputError(
             f"The picture is {size[0]}x{size[1]}, too large to be shown here; open its url."
         )

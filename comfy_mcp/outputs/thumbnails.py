@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from comfy_mcp.errors import OutputError
+from comfy_mcp.outputs.jpegs import as_jpeg
 from comfy_mcp.outputs.opening import flat, opened
 
 if TYPE_CHECKING:
@@ -95,10 +95,9 @@ def jpeg(picture: Image.Image, side: int, most: int) -> bytes:
         if max(picture.size) > longest:
             small = picture.copy()
             small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality, optimize=True)
-        if buffer.tell() < most:
-            return buffer.getvalue()
+        made = as_jpeg(small, quality=quality, optimize=True)
+        if len(made) < most:
+            return made
     raise OutputError("No small picture of it could be made; open its url instead.")
 
 

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,13 @@ from comfy_mcp.errors import RootError
 
 __all__ = ["BY_DESCRIPTOR", "ByDescriptor", "ByPath", "Folder", "opened"]
 
-BY_DESCRIPTOR = {os.open, os.stat, os.mkdir, os.unlink, os.rename} <= os.supports_dir_fd
+BY_DESCRIPTOR = {
+    os.open,
+    os.stat,
+    os.mkdir,
+    os.unlink,
+    os.rename,
+} <= os.supports_dir_fd and os.scandir in os.supports_fd
 """Whether names can be looked up in a folder that is held open."""
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -34,6 +41,10 @@ class Folder(Protocol):
 
     def info(self, name: str) -> os.stat_result | None:
         """What is there by that name, a link itself if it is one; None: nothing."""
+        ...
+
+    def names(self, most: int) -> list[str]:
+        """The names in it, in no order and at most so many."""
         ...
 
     def enter(self, name: str, *, make: bool) -> Folder:
@@ -104,6 +115,11 @@ class ByDescriptor:
         except FileNotFoundError:
             return None
 
+    def names(self, most: int) -> list[str]:
+        """See `Folder`."""
+        with os.scandir(self._fd) as entries:
+            return [entry.name for entry in islice(entries, most)]
+
     def enter(self, name: str, *, make: bool) -> ByDescriptor:
         """See `Folder`."""
         try:
@@ -162,6 +178,11 @@ class ByPath:
             return (self._path / name).lstat()
         except FileNotFoundError:
             return None
+
+    def names(self, most: int) -> list[str]:
+        """See `Folder`."""
+        with os.scandir(self._path) as entries:
+            return [entry.name for entry in islice(entries, most)]
 
     def enter(self, name: str, *, make: bool) -> ByPath:
         """See `Folder`."""

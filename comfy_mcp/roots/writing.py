@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,15 @@ MOST_NAMES = 1_000
 """Names that are tried: ``hero-1.png`` to ``hero-999.png``."""
 
 _CHUNK = 1 << 20
+
+_LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)
+"""What a file is called until it is whole (`put`): it stays if the server is killed meanwhile."""
+
+_OLD = 3_600
+"""Seconds after which nobody writes to such a file any more."""
+
+_MOST_LOOKED = 10_000
+"""Names in a folder among which such files are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ def put(place: Place, data: BinaryIO, how: Put) -> Generator[Written]:
     must_be_shown(place)
     *above, name = place.parts
     with faults(place.path), entered(place.root, above, make=True) as folder:
+        _tidy(folder, time.time())
         aside = f".{name}.{secrets.token_hex(4)}.tmp"
         size, sha256 = _write(folder, aside, data)
         try:
@@ -93,6 +105,16 @@ def must_be_shown(place: Place) -> None:
         raise RootError("That is a folder: give the name of a file in it.")
     if any(part.startswith(".") for part in place.parts):
         raise RootError(f"{shown(place.path)} is hidden by its dot: nothing is written there.")
+
+
+def _tidy(folder: Folder, now: float) -> None:
+    """Take away what writes into this folder left when they were killed, long before *now*."""
+    # Nobody asked for it, so what cannot be taken away stays and the write goes on.
+    with contextlib.suppress(OSError):
+        for name in filter(_LEFT.fullmatch, folder.names(_MOST_LOOKED)):
+            info = folder.info(name)
+            if info and stat.S_ISREG(info.st_mode) and now - info.st_mtime > _OLD:
+                folder.remove(name)
 
 
 def _write(folder: Folder, aside: str, data: BinaryIO) -> tuple[int, str]:

@@ -27,6 +27,7 @@ MOST_OUTPUTS = 20
 MOST_VALUE = 200
 PLACEHOLDER = "PARAM_"
 MOST_WORDS = 1_000
+NO_OUTPUT = "No node puts anything out, so ComfyUI refuses it. Add SaveImage or the like."
 ANY = {"description": "NODE_ID.input: any other value that stands in a node"}
 """As JSON Schema: what a workflow of the caller's own takes besides its parameters."""
 
@@ -133,16 +134,18 @@ def _online(name: str, draft: Draft, schemas: Schemas, every: Sequence[str]) -> 
     used = frozenset(node.class_type for node in found.graph.nodes.values())
     lacking = list(_missing_nodes(used - schemas.keys(), every))
     choices = list(_missing_choices(found, manifest, schemas, told=draft.told))
+    outputs = list(_outputs(found.graph, schemas))
+    idle = () if outputs or lacking else (NO_OUTPUT,)
     return _about(
         name,
         draft,
         fitting(manifest, found.graph, schemas, MOST_CHARS),
         len(found.graph.nodes),
-        notes=found.notes,
-        outputs=list(_outputs(found.graph, schemas)),
+        notes=[*idle, *found.notes],
+        outputs=outputs,
         missing_nodes=lacking,
         missing_choices=choices,
-        runnable=not lacking and not choices,
+        runnable=bool(outputs) and not lacking and not choices,
     )
 
 

@@ -23,6 +23,8 @@ __all__ = ["Shelf"]
 MOST_TITLE = 200
 """Characters, as in every manifest."""
 
+NO_TEMPLATES = "This ComfyUI serves no workflow templates."
+
 
 class Shelf:
     """The workflows of *library*, those in *saved*, and those of a ComfyUI."""
@@ -103,7 +105,10 @@ class Shelf:
             if source in {None, Source.HOST}:
                 found += _entries(Source.HOST, (await host.workflows.saved()).values())
             if source in {None, Source.TEMPLATE}:
-                found += _entries(Source.TEMPLATE, (await host.workflows.templates()).values())
+                templates = await host.workflows.templates()
+                found += _entries(Source.TEMPLATE, templates.values())
+                if source is Source.TEMPLATE and not templates:
+                    told.append(NO_TEMPLATES)
         except HostError as error:
             told.append(f"ComfyUI's own workflows are not listed: {error}")
         return found, told

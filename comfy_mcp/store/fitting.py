@@ -47,18 +47,18 @@ def refusal(
     if not over:
         return None
     fit = over[0].index
-    # The first slot that is missing is missing in the tightest cap.
-    cap = next((one.cause for one in over if isinstance(one.cause, SlotCap)), None)
-    slot = None if cap is None else Full(cap, held(cap), None)
+    caps = [one.cause for one in over if isinstance(one.cause, SlotCap)]
+    tightest = min(caps, key=lambda cap: cap.most - held(cap), default=None)
+    slot = None if tightest is None else Full(tightest, held(tightest), None)
     never = next(_over(admissions, lambda _: 0), None)
     if never is not None:
         full = Full(never.cause, held(never.cause), None)
         return TogetherRefused(fit, full, never.index, slot)
     waits = _waits(connection, over, held, now_ms)
-    cause = max(
-        (one.cause for one in over if one.index == fit),
-        key=lambda one: waits[_key(one)] if isinstance(one, Charge) else -1,
-    )
+    first = [one.cause for one in over if one.index == fit and isinstance(one.cause, Charge)]
+    cause = max(first, key=lambda one: waits[_key(one)], default=tightest)
+    if cause is None:
+        raise AssertionError("what does not fit is a charge or a slot")
     full = Full(cause, held(cause), max(waits.values(), default=None))
     return TogetherRefused(fit, full, len(admissions), slot)
 

@@ -110,9 +110,9 @@ class Store(Together, Protocol):
         """Take every charge and slot, write the job and the decision's audit row; or do nothing.
 
         A freeze is looked at first, then a cool-down, the job's key, the approval to be spent,
-        charges, and slots last. An approval is spent in the same step, once, and only if it is
-        approved, not expired, this grant's, of the job's host, and for the effect and the policy it
-        is spent with; it gives its payload up.
+        charges, and slots last; of these what never fits comes first. An approval is spent in the
+        same step, once, and only if it is approved, not expired, this grant's, of the job's host,
+        and for the effect and the policy it is spent with; it gives its payload up.
         Charges of one admission on one account add up. Each counts from this moment on for as long
         as its window is: GPU time of a job that runs for longer has left it before the job ends.
 

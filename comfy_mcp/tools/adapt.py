@@ -18,7 +18,7 @@ from comfy_mcp.guard.catalog import ToolClass
 from comfy_mcp.tools.app import App, Caller, Say
 from comfy_mcp.tools.client_roots import ROOTS, declared, folders_of
 from comfy_mcp.tools.eliciting import Confirm, ask, heard
-from comfy_mcp.tools.failure import failure
+from comfy_mcp.tools.failure import failure, let_go
 from comfy_mcp.tools.look import Shown
 from comfy_mcp.tools.source import settled_early
 from comfy_mcp.tools.table import Tool
@@ -84,7 +84,9 @@ def _function(app: App, tool: Tool, identity: str) -> Callable[..., Awaitable[An
             await app.gate.screen(_screened(tool, caller).call(), checked=True)
             result = await tool.handler(app, caller, **(caller.args or {}))
         except ComfyMCPError as error:
-            return failure(error)
+            answer = failure(error)
+            let_go(error)
+            return answer
         return _blocks(result) if isinstance(result, Shown) else _structured(result)
 
     def who(ctx: Context[Any, Any], arguments: dict[str, Any]) -> Caller:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from comfy_mcp.outputs import parse_uri
 from comfy_mcp.outputs.convert import LEAST_BYTES, Format
+from comfy_mcp.outputs.texts import lacking
 from comfy_mcp.roots import Ledger, Roots
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.exporting import Done, Order, Raw, exported, must_be_possible
@@ -85,7 +86,7 @@ async def export_output(
         async with app.pictures:
             raw = await _raw(app, found)
             done = await anyio.to_thread.run_sync(exported, raw, order, ledger)
-    return _told(done, order)
+    return _told(done, order, lacking(found.file))
 
 
 async def _raw(app: App, found: Found) -> Raw:
@@ -96,7 +97,7 @@ async def _raw(app: App, found: Found) -> Raw:
     return Raw(await jobs.host.view(file, limit=MOST_BYTES), file.filename)
 
 
-def _told(done: Done, order: Order) -> Exported:
+def _told(done: Done, order: Order, missing: str | None) -> Exported:
     written = done.written
     size: tuple[Any, Any] = done.size or (None, None)
     return Exported(
@@ -108,5 +109,5 @@ def _told(done: Done, order: Order) -> Exported:
         height=size[1],
         manifest=order.manifest.path if order.manifest else None,
         existed=written.existed or None,
-        notes=done.notes or None,
+        notes=(*done.notes, missing) if missing else done.notes or None,
     )

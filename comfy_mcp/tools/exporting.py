@@ -13,7 +13,8 @@ from comfy_mcp.errors import InputError, OutputError, RootError
 from comfy_mcp.inputs import identified, stem_of, stranger
 from comfy_mcp.outputs.assets import MOST_BYTES as MOST_LIST
 from comfy_mcp.outputs.assets import listed
-from comfy_mcp.outputs.convert import FORMATS, Format, converted
+from comfy_mcp.outputs.convert import FORMATS, Format, converted, must_be_small_enough
+from comfy_mcp.outputs.opening import header
 from comfy_mcp.outputs.stripping import stripped
 from comfy_mcp.roots import (
     Ledger,
@@ -40,7 +41,8 @@ _TEXTS = frozenset({"txt", "csv", "srt", "vtt"})
 
 _SAME = {"jpeg": "jpg", "tif": "tiff", "apng": "png", "m4v": "mp4", "oga": "ogg"}
 _RUNS = ("HTML", "SVG", "XML", "markup", "script", "program", "archive")
-_NAMES = {"PNG": "png", "JPEG": "jpeg", "WebP": "webp"}
+_NAMES: dict[str, Format] = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
+"""Formats that can be written, by their names in capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,18 +196,17 @@ def _made(raw: Raw, order: Order, ending: str) -> _Made:
     """The bytes as they are to be written; *ending*: what the wanted name ends with."""
     if raw.is_text:
         return _as_it_is(raw, order, "txt", "text")
+    form = order.form or FORMATS.get(f".{ending}")
+    _must_be_small_enough(raw, order, form)
     try:
         media = identified(io.BytesIO(raw.data), len(raw.data))
     except InputError as error:
         return _unknown(raw, order, error)
     if media.kind != "image":
         return _as_it_is(raw, order, media.ending, media.format)
-    form = order.form or FORMATS.get(f".{ending}")
     size = media.width or 0, media.height or 0
-    same = form in {None, _NAMES.get(media.format)}
     data = raw.data if order.keep_metadata else stripped(raw.data)
-    fits = len(data) <= (order.max_bytes or len(data))
-    if same and fits and max(size) <= (order.max_pixels or max(size)):
+    if _stays(data, order, form, media.format, size):
         return _Made(data, media.ending, media.format, size)
     result = converted(
         raw.data,
@@ -216,6 +217,28 @@ def _made(raw: Raw, order: Order, ending: str) -> _Made:
     )
     ending = "jpg" if result.format == "jpeg" else result.format
     return _Made(result.data, ending, result.format, result.size, result.notes)
+
+
+def _stays(data: bytes, order: Order, form: Format | None, now: str, size: tuple[int, int]) -> bool:
+    """Whether a picture, *now* of that format and *size*, is what is wanted as it is."""
+    same = form in {None, _NAMES.get(now.upper())}
+    fits = len(data) <= (order.max_bytes or len(data))
+    return same and fits and max(size) <= (order.max_pixels or max(size))
+
+
+def _must_be_small_enough(raw: Raw, order: Order, form: Format | None) -> None:
+    """Before anything of it is decoded: that takes seconds and memory.
+
+    Raises:
+        OutputError: it would have to be converted, and is too large for that.
+    """
+    told = header(raw.data)
+    if told is None:
+        return
+    now, size = told
+    data = raw.data if order.keep_metadata else stripped(raw.data)
+    if not _stays(data, order, form, now, size):
+        must_be_small_enough(size, now)
 
 
 def _as_it_is(raw: Raw, order: Order, ending: str, form: str) -> _Made:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
 
 from comfy_mcp.errors import ComfyMCPError, Refused, StateError
 
-__all__ = ["DENIAL", "ERROR", "failure", "payload", "told", "words_of"]
+__all__ = ["DENIAL", "ERROR", "failure", "let_go", "payload", "told", "words_of"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,17 @@ def failure(error: ComfyMCPError) -> CallToolResult:
     """What the model and its client read about *error*."""
     key, body = payload(error)
     return told(words_of(error), key, body)
+
+
+def let_go(error: BaseException | None) -> None:
+    """Empty the frames that *error* came through, once it was told.
+
+    An error and its frames hold each other, and with them the files and pictures that a call was
+    working on: nobody collects that before much more has piled up.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def words_of(error: ComfyMCPError) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 from comfy_mcp.jobs.job import Job
 from comfy_mcp.outputs import mime_type, parse_uri
 from comfy_mcp.outputs.seen import MOST_FRAMES, SOME_FRAMES, Wanted
+from comfy_mcp.outputs.texts import lacking
 from comfy_mcp.tools.app import App, Caller
 from comfy_mcp.tools.hints import with_next
 from comfy_mcp.tools.ids import PromptId
@@ -68,6 +69,8 @@ async def read_output(
 ) -> tuple[bytes | str, str]:
     """The whole file of an output, or its text, and the MIME type; judged as view_output is.
 
+    A text of which only the beginning was kept says so in a last line of its own.
+
     Raises:
         OutputError: it is not there, or too large to be handed out.
     """
@@ -76,7 +79,8 @@ async def read_output(
     async with caller.admitted(app, caller.call(target=prompt_id, owner=owner)):
         file = (await find(app, caller, prompt_id, number)).file
         if file.text is not None:
-            return file.text, "text/plain"
+            note = lacking(file)
+            return (f"{file.text}\n[{note}]" if note else file.text), "text/plain"
         return await jobs.host.view(file, limit=MAX_RESOURCE), mime_type(file.filename)
 
 

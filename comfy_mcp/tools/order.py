@@ -68,7 +68,7 @@ class Order:
     def told(self) -> tuple[str, ...]:
         """What the agent has to hear of it: what was drawn, changed, converted, repeated."""
         values = self.filled.told
-        drawn = (f"{name} {values[name]} was drawn by chance" for name in self.filled.drawn)
+        drawn = (f"{name} {values[name]} was drawn at random" for name in self.filled.drawn)
         notes = [note if len(note) <= MAX_NOTE else f"{note[:MAX_NOTE]}..." for note in self.notes]
         left = len(notes) - MOST_NOTES
         more = (f"... and {left} more notes about the conversion.",) if left > 0 else ()

@@ -66,8 +66,8 @@ class Source:
             return ()
         new = [f"{name}={_short(value)}" for name, value in params.items()]
         words = ", ".join(new[:MOST_NAMED]) + (", ..." if len(new) > MOST_NAMED else "")
-        but = f", but {words}" if new else ", seed and all"
-        return (f"This repeats job {self.again} as it was{but}.",)
+        how = f"with {words}; all else is as it was" if new else "as it was, seed and all"
+        return (f"This repeats job {self.again} {how}.",)
 
 
 async def source_of(

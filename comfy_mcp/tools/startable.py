@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from comfy_mcp.errors import WorkflowError
-from comfy_mcp.host.fingerprints import Fingerprint
 from comfy_mcp.workflow import Facts, Model, listed, nearest, shown
 from comfy_mcp.workflow.input_files import ReadFile
+
+if TYPE_CHECKING:
+    from comfy_mcp.host.fingerprints import Fingerprint
 
 __all__ = ["must_be_plain", "must_be_there", "named"]
 

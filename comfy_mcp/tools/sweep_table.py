@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from comfy_mcp.jobs.job import Job, Status
+from comfy_mcp.jobs.job import DROPPED, Job, Status
 
 if TYPE_CHECKING:
     from comfy_mcp.store.protocol import SweepRow
@@ -23,6 +23,7 @@ MOST_VALUE = 80
 MOST_NAMES = 12
 MOST_OUTPUTS = 4
 MOST_ERROR = 240
+MOST_WARNING = 200
 """Of one row: a table is to be overlooked; get_job tells all."""
 
 
@@ -39,6 +40,7 @@ class SweepRun(BaseModel):
     outputs: Annotated[list[str], Field(description="The first uris")] = []
     more_outputs: int | None = None
     error: Annotated[str | None, Field(description="get_job tells more")] = None
+    warning: Annotated[str | None, Field(description="What ComfyUI left out")] = None
 
 
 class Sweep(BaseModel):
@@ -107,6 +109,7 @@ def _run(at: int, job: Job, changed: Mapping[str, Any]) -> SweepRun:
         outputs=uris[:MOST_OUTPUTS],
         more_outputs=more if more > 0 else None,
         error=_error(job),
+        warning=_warning(job),
     )
 
 
@@ -115,13 +118,19 @@ def _error(job: Job) -> str | None:
         return None
     node = f"node {job.error.node_id} ({job.error.node_type}): " if job.error.node_id else ""
     text = f"{node}{job.error.message}".strip()
-    first = text.splitlines()[0] if text else job.error.type
-    return first if len(first) <= MOST_ERROR else f"{first[: MOST_ERROR - 3]}..."
+    return _cut(text.splitlines()[0] if text else job.error.type, MOST_ERROR)
+
+
+def _warning(job: Job) -> str | None:
+    """The first output that ComfyUI dropped: a run that lacks one may well be completed."""
+    dropped = (one for one in job.warnings if one.startswith(DROPPED))
+    first = next(dropped, None)
+    return None if first is None else _cut(" ".join(first.split()), MOST_WARNING)
 
 
 def _short(value: object) -> object:
     return _cut(value) if isinstance(value, str) else value
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_VALUE else f"{text[: MOST_VALUE - 3]}..."
+def _cut(text: str, most: int = MOST_VALUE) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

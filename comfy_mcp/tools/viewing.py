@@ -14,7 +14,7 @@ from comfy_mcp.outputs import uri as uri_of
 from comfy_mcp.outputs.looking import look_at
 from comfy_mcp.outputs.seen import Frame, Seen, Wanted
 from comfy_mcp.outputs.sheet import card, drawn, tile_side
-from comfy_mcp.outputs.texts import piece
+from comfy_mcp.outputs.texts import kept_piece
 from comfy_mcp.tools.app import App, Caller
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def several(app: App, found: tuple[Found, ...], wanted: Wanted) -> Shown:
 async def _looked(app: App, found: Found, wanted: Wanted) -> _Look:
     file, output = found.file, found.output
     if file.text is not None:
-        return _Look(found, Seen(piece(file.text, wanted.offset)))
+        return _Look(found, Seen(kept_piece(file, wanted.offset)))
     jobs = await app.jobs()
     # A few at a time: a file and its picture take memory, and threads that the wire needs.
     async with app.pictures:

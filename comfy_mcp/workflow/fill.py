@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import cast
 
 from comfy_mcp.errors import WorkflowError
-from comfy_mcp.workflow.flaws import Flaw, listed, nearest, refuse, shown
+from comfy_mcp.workflow.flaws import Flaw, listed, nearest, refuse, sentence, shown
 from comfy_mcp.workflow.graph import Graph
 from comfy_mcp.workflow.manifest import Manifest, Parameter, check_targets
 from comfy_mcp.workflow.parse import parse_graph
@@ -112,7 +112,7 @@ def _flaws(
                 fault += f'; or give "{RANDOM}"' if parameter.type == "seed" else ""
                 leave = params[name] is None and not parameter.required
                 hint = "; leave it out to have the default" if leave else ""
-                yield Flaw(f"Parameter {name} {fault}{hint}.", input_name=name)
+                yield Flaw(sentence(f"Parameter {name} {fault}{hint}"), input_name=name)
         elif parameter.required:
             yield Flaw(f"Parameter {name} is missing{_means(parameter)}.", input_name=name)
 

@@ -9,7 +9,17 @@ from itertools import islice
 
 from comfy_mcp.errors import WorkflowError
 
-__all__ = ["MOST_FLAWS", "MOST_NAMES", "Flaw", "listed", "nearest", "refuse", "shown", "told"]
+__all__ = [
+    "MOST_FLAWS",
+    "MOST_NAMES",
+    "Flaw",
+    "listed",
+    "nearest",
+    "refuse",
+    "sentence",
+    "shown",
+    "told",
+]
 
 MOST_FLAWS = 5
 MOST_NAMES = 20
@@ -51,6 +61,11 @@ def shown(text: str) -> str:
     """Somebody else's *text*, cut and with nothing in it that a terminal or a log would obey."""
     cut = text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 3] + "..."
     return cut if cut.isprintable() else ascii(cut)[1:-1]
+
+
+def sentence(text: str) -> str:
+    """*text* with its full stop; a question has its mark already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def listed(names: Sequence[str]) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from comfy_mcp.workflow.accept import Kind, Limits, problem_with
 from comfy_mcp.workflow.digest import canonical
 from comfy_mcp.workflow.flaws import Flaw, listed, refuse, shown, told
 from comfy_mcp.workflow.graph import Graph, as_link
+from comfy_mcp.workflow.manifest_words import fault_in_words
 
 __all__ = ["Manifest", "Parameter", "Scalar", "Target", "check_targets", "parse_manifest"]
 
@@ -132,8 +132,11 @@ def parse_manifest(value: object) -> Manifest:
     try:
         return Manifest.model_validate_json(canonical(value))
     except ValidationError as exc:
-        flaws = [_flaw(error) for error in exc.errors()]
-        raise told(flaws, "The manifest cannot be used") from exc
+        keyed = {1: Manifest, 3: Parameter, 5: Target}
+        levels: dict[int, tuple[str, ...]] = {n: tuple(m.model_fields) for n, m in keyed.items()}
+        # Of a value that may have several types each of them is a fault, in the same words.
+        texts = dict.fromkeys(fault_in_words(error, levels) for error in exc.errors())
+        raise told([Flaw(text) for text in texts], "The manifest cannot be used") from exc
 
 
 def check_targets(manifest: Manifest, graph: Graph) -> None:
@@ -165,11 +168,6 @@ def _target_fault(target: Target, graph: Graph) -> str | None:
     if as_link(node.inputs[target.input]) is not None:
         return "the input is linked to another node. Fill an input that holds a value."
     return None
-
-
-def _flaw(error: ErrorDetails) -> Flaw:
-    where = ".".join(shown(str(part)) for part in error["loc"]) or "manifest"
-    return Flaw(f"{where}: {error['msg'].removeprefix('Value error, ')}.")
 
 
 def _twice(names: Iterable[str]) -> str | None:

@@ -321,7 +321,7 @@ async def test_two_runs_fit_where_eight_of_ten_are_used(store: SqliteStore) -> N
 
 
 async def test_slots_of_a_refused_sweep_are_looked_at_anew(store: SqliteStore) -> None:
-    bench = Bench(store, BOTH, **BUILT_IN)
+    bench = under(store, {"tools": BOTH, **BUILT_IN})
     await admitted(bench, many(4))
     assert (await denied(bench, many(2, number=2))).code == "in_flight"
     assert bench.asked_to_reconcile == ["local"]

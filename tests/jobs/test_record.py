@@ -58,6 +58,22 @@ def test_a_long_text_is_cut() -> None:
     (file,) = files_of(kept(Ended("completed", (OutputFile("9", "text", text="x" * 50_000),))))
 
     assert file.text == "x" * MAX_TEXT
+    assert file.characters == 50_000
+
+
+def test_of_a_text_that_was_cut_twice_the_first_length_is_kept() -> None:
+    cut = OutputFile("9", "text", text="x" * 50_000, characters=150_000)
+
+    (file,) = files_of(kept(Ended("completed", (cut,))))
+
+    assert (len(file.text or ""), file.characters) == (MAX_TEXT, 150_000)
+
+
+def test_of_a_whole_text_no_length_is_kept_and_rows_without_one_are_read() -> None:
+    result = kept(Ended("completed", (OutputFile("9", "text", text="hello"),)))
+
+    assert "characters" not in result["outputs"][0]
+    assert files_of(result) == (OutputFile("9", "text", text="hello"),)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from comfy_mcp.oversight.glance import summary
-from comfy_mcp.oversight.object import agent_words
+from comfy_mcp.oversight.object import agent_words, as_object
 from comfy_mcp.oversight.telling import lines
 from comfy_mcp.store.asked import ApprovalRow
 from comfy_mcp.store.protocol import Store
@@ -239,6 +239,7 @@ async def test_a_sweep_says_how_many_runs_one_yes_lets_through(run: ApprovalRow)
         "run txt2img, 12 times, the largest of them: 50 steps, 4.19 megapixels,"
         " about 39 s of GPU time for all of them"
     )
+    assert as_object(sweep, NOW)["facts"]["runs"] == 12
     (many,) = told(sweep, "RUNS")
     assert many == "12: one yes lets all through; nodes, steps and size are of the largest"
     (yes,) = told(sweep, "a yes")

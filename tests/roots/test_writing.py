@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,34 @@ def test_a_file_is_put_whole_into_folders_that_are_made(root: Path) -> None:
 
     assert there(root) == {"img/new/hero.webp": b"picture"}
     assert (written.place.path, written.bytes, written.existed) == ("img/new/hero.webp", 7, False)
+
+
+def test_what_a_killed_write_left_goes_an_hour_later_and_nothing_else_does(
+    root: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    (root / "sub").mkdir()
+    old = time.time() - 3_700
+    stay = [".a.png.0123abcd.tmp.png", "a.png.0123abcd.tmp", ".a.png.0123ABCD.tmp", ".0123abcd.tmp"]
+    stay += [".a.png.0123abcde.tmp", "sub/.a.png.0123abcd.tmp", "b.tmp"]
+    for name in (".a.png.0123abcd.tmp", ".b.json.89abcdef.tmp", *stay):
+        (root / name).write_bytes(b"part")
+        os.utime(root / name, (old, old))
+    (root / ".young.png.0123abcd.tmp").write_bytes(b"part")
+    (root / ".link.png.0123abcd.tmp").symlink_to(secret)
+    (root / ".folder.png.0123abcd.tmp").mkdir()
+    for name in (".link.png.0123abcd.tmp", ".folder.png.0123abcd.tmp"):
+        os.utime(root / name, (old, old), follow_symlinks=False)
+
+    write(root, "new.png", b"new")
+
+    assert set(there(root)) == {
+        *("new.png", ".young.png.0123abcd.tmp", ".link.png.0123abcd.tmp"),
+        *stay,
+    }
+    assert (root / ".folder.png.0123abcd.tmp").is_dir()
+    assert secret.read_bytes() == b"secret"
 
 
 def test_its_mode_is_what_the_user_is_used_to(root: Path) -> None:

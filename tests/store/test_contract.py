@@ -424,13 +424,19 @@ class Ledger:
             for charge in admission.charges
             if not self._fits(charge, admission, self.last_ms)
         ]
+        slots = [
+            Full(cap, self.jobs.count(cap.grant), None)
+            for cap in admission.slots
+            if self.jobs.count(cap.grant) >= cap.most
+        ]
+        never = [full for full in refused if full.retry_after_ms is None]
+        never += [full for full in slots if full.cause.most == 0]
+        if never:
+            return never[0]
         if refused:
-            return next((full for full in refused if full.retry_after_ms is None), None) or max(
-                refused, key=lambda full: full.retry_after_ms or 0
-            )
-        for cap in admission.slots:
-            if self.jobs.count(cap.grant) >= cap.most:
-                return Full(cap, self.jobs.count(cap.grant), None)
+            return max(refused, key=lambda full: full.retry_after_ms or 0)
+        if slots:
+            return min(slots, key=lambda full: full.cause.most - full.used)
         self.taken += [(self.last_ms, charge) for charge in admission.charges]
         if admission.job is not None:
             self.jobs.append(admission.job.grant)

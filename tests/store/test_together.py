@@ -195,6 +195,11 @@ async def test_of_several_limits_the_one_that_lets_the_fewest_in_is_told(store: 
     assert await store.would_fit(slots) == TogetherRefused(
         1, cap, 3, replace(cap, retry_after_ms=None)
     )
+    # Of several caps the tightest one tells how many jobs have to end.
+    both = tuple(replace(one, slots=(a_cap(9), a_cap(4), a_cap(3))) for one in later)
+    answer = await store.would_fit(both)
+    assert answer is not None
+    assert answer.slot == replace(cap, retry_after_ms=None)
     # What is too much even alone is told first: no wait helps against it.
     never = Full(a_cap(2), 2, None)
     slots = tuple(replace(one, slots=(a_cap(2),)) for one in later)

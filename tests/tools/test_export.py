@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from comfy_mcp.embedded import EmbeddedHost
+from tests.outputs.files import png_of_size
 from tests.tools.desk import Desk, Sit, card, graph
 from tests.tools.files import FILES, everything_in, noise, policy
 
@@ -314,9 +315,7 @@ async def test_who_writes_over_a_listed_file_without_its_list_is_told_of_the_old
     assert not any("notes" in done for done in (first, right, without))
 
 
-async def test_a_list_that_is_named_later_counts_as_well(
-    sit: Sit, opened: dict[str, Any]
-) -> None:
+async def test_a_list_that_is_named_later_counts_as_well(sit: Sit, opened: dict[str, Any]) -> None:
     async with sit(FILES, more=opened) as desk:
         one, two = await made(desk, 1), await made(desk, 2)
         await desk.ask("export_output", uri=one, to="a.png")
@@ -475,6 +474,60 @@ async def test_what_is_no_picture_is_not_made_smaller(
 
     assert "5000 bytes" in text
     assert everything_in(web) == []
+
+
+async def test_of_a_text_that_was_cut_every_way_to_it_says_so(
+    sit: Sit, web: Path, opened: dict[str, Any]
+) -> None:
+    long = {
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": "x" * 50_003}},
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+    }
+    note = "Only the first 20000 of 50003 characters were kept"
+
+    async with sit(FILES, more=opened) as desk:
+        job = await desk.ask("run_workflow", workflow=long)
+        (uri,) = [one["uri"] for one in job["outputs"] if one["kind"] == "text"]
+        shown = await desk.call("view_output", uri=uri)
+        (resource,) = (await desk.client.read_resource(uri)).contents
+        done = await desk.ask("export_output", uri=uri, to="long.txt")
+
+    words = json.loads(shown.content[0].text)
+    assert words["characters"] == 50_003
+    assert words["note"].startswith(note)
+    assert resource.text.splitlines()[0] == "x" * 20_000
+    assert note in resource.text.splitlines()[-1]
+    assert done["notes"][0].startswith(note)
+    assert (web / "long.txt").read_text() == "x" * 20_000
+
+
+async def test_a_picture_too_large_to_convert_is_refused_by_its_header(
+    sit: Sit, host: EmbeddedHost, web: Path, opened: dict[str, Any]
+) -> None:
+    # Only its header is whole: who decoded it would say so.
+    huge = png_of_size(7_000, 7_000)
+    async with sit(FILES, more=opened) as desk:
+        uri = await put_out(desk, host, huge)
+        refused = [
+            (await desk.refusal("export_output", uri=uri, **how))[0]
+            for how in ({"format": "jpeg"}, {"to": "a.webp"}, {"max_pixels": 500})
+        ]
+
+    for text in refused:
+        assert "7000x7000, too large to be converted here: export it as it is" in text
+    assert everything_in(web) == []
+
+
+async def test_a_picture_too_large_to_convert_is_exported_as_it_is(
+    sit: Sit, host: EmbeddedHost, web: Path, opened: dict[str, Any]
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (7_000, 7_000)).save(buffer, "PNG")
+    async with sit(FILES, more=opened) as desk:
+        uri = await put_out(desk, host, buffer.getvalue())
+        done = await desk.ask("export_output", uri=uri, to="a.png", max_pixels=8_000)
+
+    assert (done["width"], done["height"]) == (7_000, 7_000)
 
 
 async def test_what_cannot_be_noted_is_not_written(

@@ -391,8 +391,67 @@ async def test_a_person_may_change_a_value_in_a_workflow_of_the_agents(sit: Sit)
     async with sit(asks) as desk:
         await desk.ask("save_workflow", name="mine", workflow=card(5), parameters=[size()])
         _, body = await desk.refusal("run_workflow", workflow="mine", params={"1.color": 9})
-        await yes(desk, body["approval_id"], **{"1.color": 7, "size": 96})
+        await yes(desk, body["approval_id"], "", **{"1.color": 7, "size": 96})
         job = await desk.ask("run_workflow", approval_id=body["approval_id"])
         graph = await graph_of(desk, job["prompt_id"])
 
     assert (graph["1"]["inputs"]["color"], graph["1"]["inputs"]["width"]) == (7, 96)
+
+
+NO_SAVE = {"1": card(1)["1"]}
+MISSPELT = {**card(1), "1": {**card(1)["1"], "class_type": "EmptyImag"}}
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (MISSPELT, "no node class EmptyImag. Did you mean EmptyImage?"),
+        (NO_SAVE, "No node of the graph puts anything out."),
+    ],
+)
+async def test_what_comfyui_would_refuse_is_kept_and_said_to_be(
+    sit: Sit, graph: dict[str, Any], words: str
+) -> None:
+    async with sit(policy()) as desk:
+        kept = await desk.ask("save_workflow", name="bad", workflow=graph, parameters=[])
+        told = await desk.ask("describe_workflow", name="bad")
+
+    assert kept["status"] == "saved"
+    assert kept["notes"][0].startswith("ComfyUI would refuse it: ")
+    assert words in kept["notes"][0]
+    assert told["runnable"] is False
+
+
+async def test_what_a_caller_has_to_give_is_no_fault_of_a_graph_that_is_kept(sit: Sit) -> None:
+    graph = card(1)
+    graph["1"]["inputs"]["width"] = "PARAM_INT_SIZE"
+    needed = {key: value for key, value in size().items() if key != "default"}
+
+    async with sit(policy()) as desk:
+        kept = [
+            await desk.ask("save_workflow", name=f"w{at}", workflow=graph, parameters=parameters)
+            for at, parameters in enumerate(([needed], [size()]))
+        ]
+
+    assert [one["notes"] for one in kept] == [[], []]
+
+
+async def test_without_the_host_a_graph_is_kept_without_its_word(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    async with sit(policy()) as desk, host.away():
+        kept = await desk.ask("save_workflow", name="bad", workflow=MISSPELT, parameters=[])
+
+    assert (kept["status"], kept["notes"]) == ("saved", [])
+
+
+async def test_a_host_without_templates_is_said_to_have_none(sit: Sit, host: EmbeddedHost) -> None:
+    async with sit(policy()) as desk:
+        none = await desk.ask("list_workflows", source="template")
+        put(host, "templates/index.json", [{"title": "Image", "templates": [{"name": "first"}]}])
+
+    async with sit(policy()) as desk:
+        one = await desk.ask("list_workflows", source="template", query="nothing-like-it")
+
+    assert none["warnings"] == ["This ComfyUI serves no workflow templates."]
+    assert (one["total"], one["warnings"]) == (0, [])

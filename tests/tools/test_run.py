@@ -254,7 +254,7 @@ async def test_what_was_left_to_chance_stays_with_the_job(sit: Sit) -> None:
         later = await desk.ask("get_job", prompt_id=first["prompt_id"])
         again = await desk.ask("run_workflow", **asked)
 
-    drawn = [warning for warning in first["warnings"] if "by chance" in warning]
+    drawn = [warning for warning in first["warnings"] if "at random" in warning]
     assert drawn
     assert set(drawn) <= set(later["warnings"]) & set(again["warnings"])
 

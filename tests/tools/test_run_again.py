@@ -46,7 +46,7 @@ async def test_only_what_is_named_changes(sit: Sit) -> None:
 
     expected = txt2img("a fox", steps=1, seed=7, cfg=3.0)
     assert graph == expected
-    assert "but prompt=a fox, 5.cfg=3" in again["warnings"][0]
+    assert "with prompt=a fox, 5.cfg=3; all else is as it was" in again["warnings"][0]
 
 
 async def test_a_new_seed_is_drawn_only_if_asked_for(sit: Sit) -> None:
@@ -58,7 +58,7 @@ async def test_a_new_seed_is_drawn_only_if_asked_for(sit: Sit) -> None:
         seed = (await graph_of(desk, again["prompt_id"]))["5"]["inputs"]["seed"]
 
     assert seed != 7
-    assert f"seed {seed} was drawn by chance" in again["warnings"]
+    assert f"seed {seed} was drawn at random" in again["warnings"]
 
 
 async def test_a_run_by_name_keeps_its_name_and_its_parameters(sit: Sit) -> None:
@@ -144,7 +144,13 @@ async def test_rules_see_the_parameters_that_a_repeat_takes_over(
 def library_file(folder: Path, color: int, **more: object) -> None:
     """The operator's workflow ``mine``; *more* is said of its parameter."""
     fills = [{"node": "1", "input": "width"}]
-    width = {"name": "width", "type": "integer", "description": "W.", "default": 64, "fills": fills}
+    width: dict[str, Any] = {
+        "name": "width",
+        "type": "integer",
+        "description": "W.",
+        "default": 64,
+        "fills": fills,
+    }
     width.update(more)
     file = {"title": "Mine", "parameters": [width], "graph": card(color)}
     folder.mkdir(exist_ok=True)
@@ -257,7 +263,7 @@ async def test_a_yes_for_what_a_name_meant_gives_no_name_to_what_it_means_now(
     folder = tmp_path / "workflows"
     library_file(folder, 1)
     swept = {"workflow": "mine", "axes": {"width": [32, 48]}}
-    asks = {**ASKS, "tools": {**ASKS["tools"], "run_sweep": {}, "get_sweep": {}}}
+    asks: dict[str, Any] = {**ASKS, "tools": {**ASKS["tools"], "run_sweep": {}, "get_sweep": {}}}
 
     async with sit(asks, workflows=(folder,)) as desk:
         _, one = await desk.refusal("run_workflow", workflow="mine")

@@ -125,7 +125,7 @@ async def test_a_seed_by_chance_is_drawn_and_told(sit: Sit, name: str) -> None:
         seed = (await inputs_of(desk, job["prompt_id"], "5"))["seed"]
 
     assert seed != 3
-    assert job["warnings"] == [f"{name} {seed} was drawn by chance"]
+    assert job["warnings"] == [f"{name} {seed} was drawn at random"]
     assert later["warnings"] == job["warnings"]
 
 

@@ -137,7 +137,8 @@ async def test_more_runs_than_fit_are_refused_as_a_whole_and_take_nothing(
         _, body = await desk.refusal("run_sweep", workflow=card(0), axes={"1.color": [1, 2, 3]})
         fits = await desk.ask("run_sweep", workflow=card(0), axes={"1.color": [1, 2]})
 
-    assert body["retryable"] is True
+    assert (body["code"], body["retryable"]) == ("never_fits", False)
+    assert body["limit"]["fit"] == 2
     assert fits["counts"] == {"completed": 2}
     assert sent(host) == ["POST /prompt"] * 2
 
@@ -345,3 +346,19 @@ async def test_a_client_that_stops_waiting_leaves_the_sweep_running(
 
     assert not sweeps
     assert later["counts"] == {"completed": 3}
+
+
+async def test_a_row_says_which_output_comfyui_dropped(sit: Sit) -> None:
+    graph = card(0)
+    graph["3"] = {"class_type": "LoadImage", "inputs": {"image": "nope.png"}}
+    graph["4"] = {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}}
+
+    async with sit(SWEEPS) as desk:
+        swept = await desk.ask("run_sweep", workflow=graph, axes={"1.color": [1, 2]})
+        whole = await desk.ask("run_sweep", workflow=card(0), axes={"1.color": [3]})
+
+    assert swept["counts"] == {"completed": 2}
+    for row in swept["table"]:
+        assert row["warning"].startswith("ComfyUI dropped an output: node 3 (LoadImage)")
+        assert len(row["warning"]) <= 200
+    assert "warning" not in whole["table"][0]

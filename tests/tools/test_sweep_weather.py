@@ -88,6 +88,24 @@ async def test_what_was_not_sent_yet_is_not_sent_after_a_cancel(
     assert set(later["counts"]) <= {"cancelled", "completed"}
 
 
+async def test_another_process_can_cancel_what_was_not_sent_yet(
+    sit: Sit, host: EmbeddedHost
+) -> None:
+    host.faults = SLOW
+
+    async with sit(limited(4)) as desk, sit(limited(4)) as other:
+        swept = await desk.ask("run_sweep", workflow=card(0), axes=FOUR, wait_seconds=0)
+        await other.ask("cancel_job", prompt_id=swept["sweep_id"], wait_seconds=0)
+        posts = sent(host).count("POST /prompt")
+        host.faults = Faults()
+        later = await desk.ask("get_sweep", sweep_id=swept["sweep_id"], wait_seconds=60)
+        assert await slots(desk) == 0
+
+    assert sent(host).count("POST /prompt") <= posts + 1
+    assert later["counts"]["cancelled"] >= 2
+    assert set(later["counts"]) <= {"cancelled", "completed"}
+
+
 async def test_a_freeze_holds_for_runs_that_have_not_been_sent_yet(
     sit: Sit, host: EmbeddedHost
 ) -> None:

@@ -215,3 +215,39 @@ def test_what_a_caller_is_told_has_no_targets_and_says_what_is_required() -> Non
 def test_a_manifest_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         manifest().title = "Other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"type": "float"},
+            "parameters.0.type: must be one of: string, integer, number, boolean, choice, seed,"
+            ' image; not "float"; did you mean "number"?',
+        ),
+        ({"type": "integr"}, 'not "integr"; did you mean "integer"?'),
+        (
+            {"desription": "x"},
+            "parameters.0.desription: there is no such key; did you mean description?",
+        ),
+        ({"name": "Width"}, "parameters.0.name: must be small letters"),
+        ({"default": [1]}, "parameters.0.default: must be a text, a number, true or false."),
+        ({"fills": [{"node": 1, "input": "width"}]}, "parameters.0.fills.0.node: must be a text."),
+        (
+            {"fills": [{"node": "1", "inputs": "w"}]},
+            "inputs: there is no such key; did you mean input?",
+        ),
+        (
+            {"type": "choice", "choices": ["multiply"], "default": "multipl"},
+            'did you mean "multiply"?',
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_in_our_words(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(WorkflowError) as caught:
+        manifest(parameter(**changes))
+
+    said = str(caught.value)
+    assert words in said
+    assert "Input should be" not in said
+    assert "?." not in said
