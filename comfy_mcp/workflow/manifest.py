@@ -132,7 +132,7 @@ def parse_manifest(value: object) -> Manifest:
     try:
         return Manifest.model_validate_json(canonical(value))
     except ValidationError as exc:
-        keyed = {1: Manifest, 3: Parameter, 5: Target}
+        keyed: dict[int, type[BaseModel]] = {1: Manifest, 3: Parameter, 5: Target}
         levels: dict[int, tuple[str, ...]] = {n: tuple(m.model_fields) for n, m in keyed.items()}
         # Of a value that may have several types each of them is a fault, in the same words.
         texts = dict.fromkeys(fault_in_words(error, levels) for error in exc.errors())

@@ -31,7 +31,7 @@ MEANT: Mapping[str, str] = MappingProxyType(
 
 UNIONS: Mapping[str, str] = MappingProxyType(
     {
-        "default": "must be a text, a number, true or false",
+        "default": "must be a text, a number, or true or false",
         "min": "must be a number",
         "max": "must be a number",
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.types import TextResourceContents
 from PIL import Image
 
 from comfy_mcp.embedded import EmbeddedHost
@@ -492,6 +493,7 @@ async def test_of_a_text_that_was_cut_every_way_to_it_says_so(
         (resource,) = (await desk.client.read_resource(uri)).contents
         done = await desk.ask("export_output", uri=uri, to="long.txt")
 
+    assert isinstance(resource, TextResourceContents)
     words = json.loads(shown.content[0].text)
     assert words["characters"] == 50_003
     assert words["note"].startswith(note)
@@ -528,6 +530,7 @@ async def test_a_picture_too_large_to_convert_is_exported_as_it_is(
         done = await desk.ask("export_output", uri=uri, to="a.png", max_pixels=8_000)
 
     assert (done["width"], done["height"]) == (7_000, 7_000)
+    assert everything_in(web) == ["a.png"]
 
 
 async def test_what_cannot_be_noted_is_not_written(
