@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,7 +14,8 @@ from comfy_mcp.embedded import EmbeddedHost, Faults
 from comfy_mcp.server import now_ms
 from comfy_mcp.tools.table import TOOLS
 from tests.tools.desk import EVERYTHING, Sit, card, graph, sent
-from tests.tools.parked import UNKNOWN, parked, sound, status
+from tests.tools.every import ARGUMENTS, NOBODY
+from tests.tools.parked import parked, sound, status
 from tests.tools.person import asking, yes
 
 pytestmark = pytest.mark.anyio
@@ -141,23 +143,18 @@ async def test_a_resource_is_read_with_a_yes_to_reading_it_only(
         await sound(desk)
 
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "run_workflow": {"workflow": card(1)},
-    "get_job": {"prompt_id": UNKNOWN},
-    "view_output": {"uri": f"comfy://jobs/{UNKNOWN}/outputs/0"},
-    "cancel_job": {"prompt_id": UNKNOWN, "wait_seconds": 0},
-    "interrupt_execution": {"prompt_id": UNKNOWN, "cleanup_after_ms": 0},
-    "get_approval": {"approval_id": "apr_0000000000000000"},
-    "cancel_approval": {"approval_id": "apr_0000000000000000"},
-    "request_approval": {"action": "May I?"},
+QUICK: dict[str, dict[str, Any]] = {
+    "cancel_job": {"wait_seconds": 0},
+    "interrupt_execution": {"prompt_id": NOBODY, "cleanup_after_ms": 0},
 }
 
 
 @pytest.mark.parametrize("tool", [tool.name for tool in TOOLS])
 async def test_no_tool_does_anything_without_a_yes_of_its_own_and_with_it_once(
-    sit: Sit, host: EmbeddedHost, tool: str
+    sit: Sit, host: EmbeddedHost, tmp_path: Path, tool: str
 ) -> None:
-    arguments = ARGUMENTS.get(tool, {})
+    arguments = {**ARGUMENTS[tool], **QUICK.get(tool, {})}
+    opened = {"export_roots": (tmp_path,)}
 
     async with sit() as desk:
         host.faults = Faults(node_ms=60_000)
@@ -165,7 +162,7 @@ async def test_no_tool_does_anything_without_a_yes_of_its_own_and_with_it_once(
         await host.until(lambda now: now.running == jobs[0]["prompt_id"])
     before = sent(host)
 
-    async with sit(EVERY) as desk:
+    async with sit(EVERY, more=opened) as desk:
         row = await parked(desk, tool, **arguments)
         assert row.tool == tool
         for _ in range(2):
